@@ -1,0 +1,24 @@
+import { defineConfig } from 'tsup'
+
+export default defineConfig([
+  {
+    entry: { index: 'src/index.ts' },
+    format: ['esm', 'cjs'],
+    dts: true,
+    target: 'node20',
+    shims: true,
+    splitting: false,
+    clean: true,
+    outDir: 'dist',
+  },
+  {
+    entry: { cli: 'src/cli/main.ts' },
+    format: ['esm'],
+    target: 'node20',
+    splitting: false,
+    outDir: 'dist',
+    banner: { js: '#!/usr/bin/env node' },
+    // The command is one more user of the library: it imports it rather than bundling a second copy.
+    external: ['aurora-m'],
+  },
+])
