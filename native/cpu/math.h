@@ -100,7 +100,7 @@ inline f32v geluTanh(f32v x) { return x / (geluTanhExp(x) + 1.0f); }
 inline f32v geluTanhDerivative(f32v x) {
   x = min(splat(9.0f), max(splat(-9.0f), x));  // beyond, the result is 0 or 1; keeps e^(−2g) finite
   const f32v e = geluTanhExp(x), gate = 1.0f / (e + 1.0f);
-  return gate + x * gate * gate * e * (0.214070749f * x * x + 1.59576912f);  // 2g' = 2√(2/π)(1 + 3·0.044715 x²)
+  return gate + x * gate * gate * e * (0.214064446f * x * x + 1.59576912f);  // 2g' = 2√(2/π)(1 + 3·0.044715 x²)
 }
 
 }  // namespace aurora::cpu::AURORA_ISA
