@@ -1,0 +1,1 @@
+export { Purpose, philox, RandomStream, type RandomWords, randomWords } from './philox.ts'
