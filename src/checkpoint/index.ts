@@ -1,0 +1,5 @@
+/** Checkpoints as files: safetensors, folders of shards, and folders that are committed whole or not at all. */
+export { atomicFile, atomicFolder, recoverFolder, syncPath, temporaryBeside, writeFileAtomic } from './atomic.ts'
+export { fileError, openFile, readExactly, writeFully } from './files.ts'
+export { SafetensorsReader, type TensorToWrite, writeSafetensors } from './safetensors.ts'
+export type { SafetensorsDType, TensorInfo } from './safetensors-header.ts'
