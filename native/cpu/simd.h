@@ -32,7 +32,7 @@ typedef int32_t i32v __attribute__((vector_size(W * 4)));
 typedef uint32_t u32v __attribute__((vector_size(W * 4)));
 typedef uint16_t u16v __attribute__((vector_size(W * 2)));
 
-inline f32v splat(float x) { return f32v{} + x; }
+inline f32v splat(float x) { return x - f32v{}; }  // unlike x + 0, x − 0 is x for −0 too, so that it compiles to a bare broadcast
 inline i32v bits(f32v x) { return (i32v)x; }
 inline f32v fromBits(i32v x) { return (f32v)x; }
 
@@ -87,8 +87,8 @@ inline void storePart(T* p, f32v v, int n) {
 }
 
 inline f32v select(i32v mask, f32v yes, f32v no) { return (f32v)(((i32v)yes & mask) | ((i32v)no & ~mask)); }
-inline f32v max(f32v a, f32v b) { return select((i32v)(a > b), a, b); }
-inline f32v min(f32v a, f32v b) { return select((i32v)(a < b), a, b); }
+inline f32v max(f32v a, f32v b) { return a > b ? a : b; }  // one instruction on x86; b when either is NaN
+inline f32v min(f32v a, f32v b) { return a < b ? a : b; }
 
 /// Horizontal sums and maxima: a fixed tree, so that the order of additions is the same everywhere for one W.
 inline float sum(f32v v) {
