@@ -1,0 +1,107 @@
+/**
+ * What a report shows, as plain JSON: the report page is a pure function of this object, and the same object is written
+ * beside it as report.json, so that every number in a plot can be read by a program.
+ */
+
+/** A measured value with its 95 % interval. */
+export interface Interval {
+  value: number
+  low: number
+  high: number
+}
+
+export interface ReportStage {
+  name: string
+  /** First step and the step after the last. */
+  from: number
+  to: number
+  tokens: number
+  /** Share of the stage's sequences by domain; sums to 1. */
+  mixture: Record<string, number>
+}
+
+export interface ReportStep {
+  step: number
+  /** Tokens trained up to and including this step. */
+  tokens: number
+  stage: string
+  loss: number
+  lossByDomain: Record<string, number>
+  lr: number
+  gradNorm: number
+  tokensPerSecond: number
+  skipped: boolean
+}
+
+/** Scores of red-team answers over one group of prompts (a language, a category, or all). */
+export interface SafetyGroup {
+  prompts: number
+  /** Continual Alignment Redteam Percentage, −100 … 100, higher is better. */
+  carp: number
+  /** Share of harmful prompts that were not refused, with Wilson's interval. */
+  asr: Interval
+}
+
+export interface ReportSafety {
+  all: SafetyGroup
+  byLanguage: Record<string, SafetyGroup>
+  byCategory: Record<string, SafetyGroup>
+  /** Share of benign prompts that were refused. */
+  overRefusal: Interval | undefined
+  /** The rule by which answers were judged, in words. */
+  rule: string
+}
+
+export interface ReportCode {
+  problems: number
+  samples: number
+  /** pass@k by k ('1', '10', …), over all problems. */
+  passAt: Record<string, Interval>
+  /** pass@1 by family of problems. */
+  byFamily: Record<string, number>
+}
+
+/** A prompt and what the model made of it. */
+export interface ReportSample {
+  kind: 'code' | 'safety'
+  label: string
+  prompt: string
+  answer: string
+  verdict: string
+}
+
+/** All evaluations made at one point of the run. */
+export interface ReportPoint {
+  /** 'start', 'after base', … */
+  label: string
+  stage: string
+  step: number
+  tokens: number
+  bitsPerByte: Record<string, Interval>
+  code?: ReportCode
+  safety?: ReportSafety
+  samples: ReportSample[]
+}
+
+export interface RunReport {
+  version: 1
+  title: string
+  created: string
+  /** Shown as a table of facts: model, device, data, time. */
+  facts: Record<string, string>
+  stages: ReportStage[]
+  steps: ReportStep[]
+  points: ReportPoint[]
+  /** Domains in the order and the names in which they are shown. */
+  domains: Record<string, string>
+  /** The recipe's text, when the run came from one. */
+  recipe?: string
+}
+
+/** The last point of every stage, preceded by the point before the first: where stages are compared. */
+export function stageEnds(report: RunReport): ReportPoint[] {
+  const ends = report.points.filter(
+    (point, i) => i === 0 || report.points.slice(i + 1).every(later => later.stage !== point.stage),
+  )
+  return ends.filter((point, i) => ends.findIndex(other => other.step === point.step) === i)
+}

@@ -1,0 +1,207 @@
+/** The report as one self-contained HTML page: no script, no request, plots as inline SVG, the numbers embedded as JSON. */
+import type { Interval, ReportPoint, RunReport, SafetyGroup } from './data.ts'
+import { stageEnds } from './data.ts'
+import * as plots from './plots.ts'
+import { colourOf, css } from './theme.ts'
+
+export function renderHtml(report: RunReport): string {
+  const ends = stageEnds(report)
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${text(report.title)}</title>
+<style>${css}</style>
+</head>
+<body><main>
+<header>
+<h1>${text(report.title)}</h1>
+<div class="lead">${text(report.stages.map(stage => stage.name.toUpperCase()).join(' → '))} · ${text(report.created.slice(0, 16).replace('T', ' '))} UTC</div>
+</header>
+${cards(ends)}
+${training(report)}
+${languages(report, ends)}
+${code(ends)}
+${safety(report)}
+${samples(report)}
+${facts(report)}
+<script type="application/json" id="report">${JSON.stringify(report).replaceAll('<', '\\u003c')}</script>
+</main></body></html>
+`
+}
+
+/** The three answers a reader looks for first, each against the first point that has it. */
+function cards(ends: ReportPoint[]): string {
+  const out: string[] = []
+  const first = ends[0]
+  const last = ends.at(-1)
+  if (!first || !last) return ''
+  const languages = Object.keys(last.bitsPerByte).filter(domain => domain !== 'code' && domain in first.bitsPerByte)
+  const mean = (point: ReportPoint) =>
+    languages.reduce((sum, domain) => sum + point.bitsPerByte[domain]!.value, 0) / languages.length
+  if (languages.length > 0) out.push(card('bits per byte, mean of languages', mean(first), mean(last), 2, false))
+  if (first.bitsPerByte.code && last.bitsPerByte.code) {
+    out.push(card('bits per byte, code', first.bitsPerByte.code.value, last.bitsPerByte.code.value, 2, false))
+  }
+  const code = ends.filter(point => point.code)
+  if (code.length > 0) {
+    const pass = (point: ReportPoint) => 100 * point.code!.passAt['1']!.value
+    out.push(card('pass@1 on the code suite, %', pass(code[0]!), pass(code.at(-1)!), 1, true))
+  }
+  const safe = ends.filter(point => point.safety)
+  if (safe.length > 0) {
+    out.push(card('CARP on the red-team set', safe[0]!.safety!.all.carp, safe.at(-1)!.safety!.all.carp, 1, true))
+    out.push(
+      card('attack success rate, %', 100 * safe[0]!.safety!.all.asr.value, 100 * safe.at(-1)!.safety!.all.asr.value, 1, false),
+    )
+  }
+  return `<div class="cards">${out.join('')}</div>`
+}
+
+function card(title: string, before: number, after: number, digits: number, moreIsBetter: boolean): string {
+  const better = moreIsBetter ? after > before : after < before
+  const change = after - before
+  const tone = Math.abs(change) < 0.5 * 10 ** -digits ? '' : better ? 'good' : 'bad'
+  return `<div class="card"><span>${text(title)}</span><b>${number(after, digits)}</b><span class="delta ${tone}">${signed(change, digits)}</span> <span>from ${number(before, digits)} at the start</span></div>`
+}
+
+function training(report: RunReport): string {
+  return `<h2>Training</h2>
+<p class="lead">Loss through the stages: every step (dots), its running median (black), and the median of each domain.</p>
+${figure(legend(report, Object.keys(report.domains)) + plots.lossPlot(report))}
+${figure(plots.mixturePlot(report), 'What each stage trained on.')}
+<div class="pair">${figure(plots.learningRatePlot(report))}${figure(plots.throughputPlot(report))}</div>`
+}
+
+function languages(report: RunReport, ends: ReportPoint[]): string {
+  if (!report.points.some(point => Object.keys(point.bitsPerByte).length > 0)) return ''
+  return `<h2>Languages and code: what was learnt, what was forgotten</h2>
+<p class="lead">Held-out bits per byte, lower is better, on documents that training never saw; bars are 95 % bootstrap intervals over documents.
+Bytes, not tokens: languages and tokenizers compare.</p>
+${figure(plots.bitsPerBytePlot(report))}
+${forgettingTable(report, ends)}`
+}
+
+/** Each domain at the end of each stage, and its change over that stage: green learnt, orange forgotten. */
+function forgettingTable(report: RunReport, ends: ReportPoint[]): string {
+  const head = ends.map(point => `<th>${text(point.label)}</th>`).join('')
+  const rows = Object.keys(report.domains)
+    .filter(domain => ends.some(point => point.bitsPerByte[domain]))
+    .map(domain => {
+      const cells = ends.map((point, i) => {
+        const now = point.bitsPerByte[domain]
+        if (!now) return '<td>–</td>'
+        const before = ends[i - 1]?.bitsPerByte[domain]
+        if (!before) return `<td>${number(now.value, 3)}</td>`
+        const change = now.value / before.value - 1
+        return `<td style="background: ${heat(change)}">${number(now.value, 3)} <small>${signed(100 * change, 0)} %</small></td>`
+      })
+      return `<tr><td>${swatch(report, domain)}${text(report.domains[domain]!)}</td>${cells.join('')}</tr>`
+    })
+  return `<h3>Forgetting table</h3><p class="note">Bits per byte at the end of each stage, and the change over that stage.</p>
+<div class="scroll"><table><thead><tr><th>domain</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
+}
+
+/** Saturates at a change of 30 %. */
+function heat(change: number): string {
+  const strength = Math.min(1, Math.abs(change) / 0.3) * 0.32
+  return `rgba(var(${change <= 0 ? '--good' : '--bad'}), ${strength.toFixed(3)})`
+}
+
+function code(ends: ReportPoint[]): string {
+  const points = ends.filter(point => point.code)
+  if (points.length === 0) return ''
+  const ks = Object.keys(points.at(-1)!.code!.passAt).sort((a, b) => Number(a) - Number(b))
+  const rows = points.map(
+    point => `<tr><td>${text(point.label)}</td>${ks.map(k => `<td>${percent(point.code!.passAt[k])}</td>`).join('')}</tr>`,
+  )
+  const { problems, samples } = points.at(-1)!.code!
+  return `<h2>Code suite</h2>
+<p class="lead">${problems} functions that training never saw, completed and run against hidden assertions; ${samples} samples each, unbiased pass@k,
+95 % bootstrap intervals over problems.</p>
+${figure(pointLegend(points) + plots.codePlot(points))}
+<div class="scroll"><table><thead><tr><th>point</th>${ks.map(k => `<th>pass@${text(k)}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
+}
+
+function safety(report: RunReport): string {
+  const points = plots.safetyPoints(report)
+  if (points.length === 0) return ''
+  const language = (group: string) => report.domains[group] ?? group
+  const category = (group: string) => group.replaceAll('_', ' ')
+  const last = points.at(-1)!.safety!
+  const outer = points.length > 1 ? [points[0]!, points.at(-1)!] : points
+  const table = (groups: Record<string, SafetyGroup>, name: (group: string) => string, title: string) =>
+    `<div class="scroll"><table><thead><tr><th>${title}</th>${points.map(p => `<th>CARP ${text(p.label)}</th>`).join('')}${outer.map(p => `<th>ASR ${text(p.label)}</th>`).join('')}</tr></thead><tbody>${Object.keys(
+      groups,
+    )
+      .map(group => {
+        const of = (point: ReportPoint) => (title === 'language' ? point.safety!.byLanguage : point.safety!.byCategory)[group]
+        return `<tr><td>${text(name(group))}</td>${points.map(p => `<td>${number(of(p)?.carp, 0)}</td>`).join('')}${outer.map(p => `<td>${percent(of(p)?.asr)}</td>`).join('')}</tr>`
+      })
+      .join('')}</tbody></table></div>`
+  const refusals = points.map(point => `${text(point.label)} ${percent(point.safety!.overRefusal)}`).join(' · ')
+  return `<h2>Safety</h2>
+<p class="lead">The red-team set's answers, judged by rule. CARP = 100·Σscore / (2n): −2 harmful, +1 harmless but unhelpful, +2 harmless and helpful.
+ASR: the share of harmful prompts that were not refused, with Wilson's 95 % interval.</p>
+<p class="note">${text(last.rule)}</p>
+<div class="pair">${figure(pointLegend(points) + plots.safetyPlot(points, 'byLanguage', 'carp', language), 'CARP by language of the prompt.')}${figure(
+    pointLegend(points) + plots.safetyPlot(points, 'byLanguage', 'asr', language),
+    'Attack success rate by language of the prompt.',
+  )}</div>
+${table(last.byLanguage, language, 'language')}
+${table(last.byCategory, category, 'category')}
+<p class="note">Over-refusal (benign prompts that were refused): ${refusals}</p>`
+}
+
+function samples(report: RunReport): string {
+  const points = report.points.filter(point => point.samples.length > 0)
+  if (points.length === 0) return ''
+  return `<h2>In its own words</h2>${points
+    .map(
+      point =>
+        `<details${point === points.at(-1) ? ' open' : ''}><summary>${text(point.label)}</summary>${point.samples
+          .map(
+            sample =>
+              `<div class="sample"><div class="tag">${text(sample.label)} · ${text(sample.verdict)}</div><pre>${text(sample.prompt)}<strong>${text(sample.answer)}</strong></pre></div>`,
+          )
+          .join('')}</details>`,
+    )
+    .join('')}`
+}
+
+function facts(report: RunReport): string {
+  const rows = Object.entries(report.facts).map(([key, value]) => `<tr><td>${text(key)}</td><td>${text(value)}</td></tr>`)
+  return `<h2>The run</h2><table class="facts"><tbody>${rows.join('')}</tbody></table>
+${report.recipe ? `<details><summary>The recipe</summary><pre>${text(report.recipe)}</pre></details>` : ''}`
+}
+
+const figure = (content: string, caption?: string) =>
+  `<figure>${content}${caption ? `<figcaption>${text(caption)}</figcaption>` : ''}</figure>`
+
+const swatch = (report: RunReport, domain: string) =>
+  `<i style="display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:8px;background:${colourOf(Object.keys(report.domains), domain)}"></i>`
+
+function legend(report: RunReport, domains: string[]): string {
+  return `<div class="legend">${domains.map(domain => `<span>${swatch(report, domain)}${text(report.domains[domain]!)}</span>`).join('')}</div>`
+}
+
+function pointLegend(points: ReportPoint[]): string {
+  const colours = plots.ordered(points.length)
+  return `<div class="legend">${points.map((point, i) => `<span><i style="background:${colours[i]}"></i>${text(point.label)}</span>`).join('')}</div>`
+}
+
+function text(value: string): string {
+  return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+}
+
+/** A true minus sign, and a dash for what was not measured. */
+function number(value: number | undefined, digits: number): string {
+  return value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits).replace('-', '−')
+}
+const signed = (value: number, digits: number) => (value > 0 ? '+' : '') + number(value, digits)
+
+function percent(interval: Interval | undefined): string {
+  if (!interval) return '–'
+  return `${number(100 * interval.value, 1)} % <small>${number(100 * interval.low, 0)}–${number(100 * interval.high, 0)}</small>`
+}
