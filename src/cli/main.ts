@@ -1,0 +1,75 @@
+/**
+ * The `aurora` command. Exit codes: 0 done; 1 the work failed (an error with its hint is on stderr); 2 the command line was
+ * wrong; 130 interrupted, after what was begun had been brought to a safe end.
+ */
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Command, CommanderError } from 'commander'
+import colours from 'picocolors'
+import { AuroraError } from '../errors.ts'
+import { version } from '../version.ts'
+import { addDoctor } from './verbs/doctor.ts'
+import { addEval } from './verbs/eval.ts'
+import { addExport } from './verbs/export.ts'
+import { addGenerate } from './verbs/generate.ts'
+import { addPrepare } from './verbs/prepare.ts'
+import { addRedteam } from './verbs/redteam.ts'
+import { addReport } from './verbs/report.ts'
+import { addRun } from './verbs/run.ts'
+
+/** The whole command line; `signal` is what long verbs obey. */
+export function program(signal: AbortSignal): Command {
+  const aurora = new Command('aurora')
+    .description('Continual pretraining of StarCoder-family (GPTBigCode) language models.')
+    .version(version, '-v, --version')
+    .option('--debug', 'print the stack of an error')
+    .showHelpAfterError('(add --help for the options)')
+    .configureHelp({ sortSubcommands: false })
+    .exitOverride()
+  for (const add of [addRun, addPrepare, addEval, addRedteam, addGenerate, addExport, addReport, addDoctor]) add(aurora, signal)
+  for (const verb of aurora.commands) verb.exitOverride()
+  return aurora
+}
+
+/** Runs one command line; resolves to its exit code and never throws. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const interrupt = new AbortController()
+  const aurora = program(interrupt.signal)
+  // The first signal asks for a safe end, the second one insists.
+  const onSignal = () => (interrupt.signal.aborted ? process.exit(130) : interrupt.abort(new Error('interrupted')))
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  try {
+    await aurora.parseAsync([...argv], { from: 'user' })
+    return interrupt.signal.aborted ? 130 : Number(process.exitCode ?? 0)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (interrupt.signal.aborted) {
+      console.error('interrupted')
+      return 130
+    }
+    console.error(describe(error, Boolean(aurora.opts().debug)))
+    return 1
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+  }
+}
+
+function describe(error: unknown, debug: boolean): string {
+  if (!(error instanceof AuroraError)) return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const lines = [`${colours.red('error')} ${error.message.split('; expected ')[0]!.split('. Hint: ')[0]} ${colours.dim(`[${error.code}]`)}`]
+  if (error.expected) lines.push(`  expected  ${error.expected}`)
+  if (error.found) lines.push(`  found     ${error.found}`)
+  if (error.hint) lines.push(`  hint      ${error.hint}`)
+  if (debug && error.stack) lines.push(error.stack)
+  return lines.join('\n')
+}
+
+/** True when this module is what Node was started with, also through npm's symbolic link in node_modules/.bin. */
+function isEntry(): boolean {
+  const started = process.argv[1]
+  return started !== undefined && realpathSync(started) === realpathSync(fileURLToPath(import.meta.url))
+}
+
+if (isEntry()) {
+  process.exitCode = await main(process.argv.slice(2))
+}
