@@ -1,0 +1,255 @@
+/**
+ * The recipe: a whole run as a document. One schema checks YAML and types TypeScript. Unknown keys are refused, so that a
+ * misspelt setting is an error and not a silent default. Paths are relative to the recipe's folder.
+ */
+import * as z from 'zod'
+
+const name = z.string().min(1)
+const path = z.string().min(1)
+const share = z.number().min(0).max(1)
+const count = z.int().min(1)
+
+/** Names as in GPTBigCodeConfig; what is not given has StarCoder's defaults, and the vocabulary is the tokenizer's. */
+const modelConfig = z.strictObject({
+  nLayer: count,
+  nEmbd: count,
+  nHead: count,
+  nPositions: count,
+  nInner: count.optional(),
+  multiQuery: z.boolean().optional(),
+  activationFunction: z.enum(['gelu', 'gelu_pytorch_tanh']).optional(),
+  layerNormEpsilon: z.number().positive().optional(),
+  initializerRange: z.number().positive().optional(),
+  residPdrop: share.optional(),
+  embdPdrop: share.optional(),
+  attnPdrop: share.optional(),
+})
+
+const model = z
+  .strictObject({
+    /** A new model with random weights. Give this or `from`. */
+    create: modelConfig.optional(),
+    /** A folder in Hugging Face's layout. */
+    from: path.optional(),
+    dtype: z.enum(['f32', 'bf16']).default('f32'),
+    device: z.string().default('cpu'),
+    /** Recompute activations in the backward pass, block by block: less memory, about a third more time. */
+    checkpointing: z.boolean().default(false),
+    /** 'config' applies the configuration's dropout rates; 0 (usual in continual pretraining) ignores them. */
+    dropout: z.union([z.literal('config'), z.literal(0)]).default(0),
+  })
+  .refine(value => (value.create === undefined) !== (value.from === undefined), {
+    error: 'expected either create or from',
+    path: [],
+  })
+
+const tokenizer = z
+  .strictObject({
+    /** A tokenizer.json, or a folder that holds one. Give this or `train`. */
+    file: path.optional(),
+    /** Trains a byte-level BPE on the training documents of these corpora (default: all). */
+    train: z.strictObject({ vocabSize: z.int().min(300).max(65_500), on: z.array(name).min(1).optional() }).optional(),
+  })
+  .refine(value => (value.file === undefined) !== (value.train === undefined), {
+    error: 'expected either file or train',
+    path: [],
+  })
+
+/** Keeps documents that pass every rule given. Shares are of a document's characters. */
+const filter = z.strictObject({
+  minCharacters: count.optional(),
+  maxCharacters: count.optional(),
+  maxDigits: share.optional(),
+  maxSymbols: share.optional(),
+  minLetters: share.optional(),
+})
+
+const corpus = z
+  .strictObject({
+    /** Glob patterns. Give this or `of`. */
+    files: z.union([path, z.array(path).min(1)]).optional(),
+    /** Other corpora, whose training documents these are: what is held out there stays unseen here. */
+    of: z.array(name).min(1).optional(),
+    /** text and source: a document a file. jsonl (also .gz): a document a line. megatron: an indexed dataset, named by its .idx. */
+    format: z.enum(['text', 'source', 'jsonl', 'megatron']).default('text'),
+    /** The document of a JSONL row: its fields in braces, as in "{instruction}\n{response}". */
+    template: z.string().min(1).default('{text}'),
+    /** Language, for reports; default: the corpus's name. */
+    lang: name.optional(),
+    /** Share of documents held out for evaluation; never trained on. */
+    heldOut: z.number().min(0).max(0.9).default(0),
+    filter: filter.optional(),
+    /** Share of documents turned into fill-in-the-middle form. */
+    fim: share.default(0),
+  })
+  .refine(value => (value.files === undefined) !== (value.of === undefined), {
+    error: 'expected either files or of',
+    path: [],
+  })
+
+const constant = z.strictObject({ type: z.literal('constant'), lr: z.number().positive() })
+const rewarmable = [
+  constant,
+  z.strictObject({ type: z.literal('linear'), from: z.number().min(0), to: z.number().min(0), steps: count.optional() }),
+  z.strictObject({
+    type: z.literal('warmupCosine'),
+    peak: z.number().positive(),
+    final: z.number().min(0),
+    warmup: z.int().min(0),
+    /** Default: all steps of the run, or of the stage whose schedule this is. */
+    steps: count.optional(),
+  }),
+  z.strictObject({
+    type: z.literal('wsd'),
+    peak: z.number().positive(),
+    final: z.number().min(0),
+    warmup: z.int().min(0),
+    decay: z.int().min(0),
+    steps: count.optional(),
+  }),
+] as const
+const schedule = z.discriminatedUnion('type', [...rewarmable])
+const stageSchedule = z.discriminatedUnion('type', [z.strictObject({ type: z.literal('continue') }), ...rewarmable])
+
+const optimizer = z.strictObject({
+  type: z.literal('adamw').default('adamw'),
+  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.95]),
+  eps: z.number().positive().default(1e-8),
+  weightDecay: z.number().min(0).default(0.1),
+  /** Largest norm of the gradient; 0: no clipping. */
+  clip: z.number().min(0).default(1),
+})
+
+const batch = z.strictObject({
+  /** Sequences of a global batch. */
+  sequences: count,
+  /** Tokens a sequence. */
+  length: z.int().min(2),
+  /** Sequences computed at once; gradients of a batch are accumulated over its micro-batches. */
+  microBatch: count.optional(),
+})
+
+const stage = z
+  .strictObject({
+    name,
+    tokens: z.number().positive().optional(),
+    steps: count.optional(),
+    /** Weights by corpus; they need not sum to 1. */
+    mixture: z
+      .record(name, z.number().min(0))
+      .refine(weights => Object.values(weights).some(weight => weight > 0), { error: 'expected a weight above 0' }),
+    length: z.int().min(2).optional(),
+    schedule: stageSchedule.default({ type: 'continue' }),
+    freeze: z.array(name).default([]),
+  })
+  .refine(value => (value.tokens === undefined) !== (value.steps === undefined), {
+    error: 'expected either tokens or steps',
+    path: [],
+  })
+
+const when = z
+  .array(z.enum(['before', 'stages', 'checkpoints']))
+  .min(1)
+  .default(['before', 'stages'])
+
+const evaluation = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('bitsPerByte'),
+    name: name.default('bits-per-byte'),
+    when,
+    /** Corpora with a held-out share; default: all of them. */
+    on: z.array(name).min(1).optional(),
+    /** At most this many tokens a corpus. */
+    maxTokens: count.optional(),
+  }),
+  z.strictObject({
+    type: z.literal('codeSuite'),
+    name: name.default('code'),
+    when,
+    /** JSONL of tasks: task_id, prompt, entry_point, test. */
+    tasks: path,
+    /** Completions a task; 1 at temperature 0. */
+    samples: count.default(1),
+    temperature: z.number().min(0).default(0),
+    topP: z.number().gt(0).max(1).default(1),
+    maxTokens: count.default(64),
+  }),
+  z.strictObject({
+    type: z.literal('redTeam'),
+    name: name.default('red-team'),
+    when,
+    /** JSONL of prompts: id, prompt, category, lang, kind (harmful or benign). */
+    prompts: path,
+    /** JSON of refusal phrases by language: the default judge's rule. */
+    refusals: path.optional(),
+    maxTokens: count.default(48),
+  }),
+])
+
+export const recipeSchema = z
+  .strictObject({
+    name: name.default('run'),
+    seed: z.int().min(0).default(0),
+    /** Folder of all that the run writes. */
+    output: path,
+    model,
+    /** Default: the tokenizer in the folder that the model comes from. */
+    tokenizer: tokenizer.optional(),
+    data: z.record(name, corpus),
+    batch,
+    optimizer: optimizer.prefault({}),
+    schedule,
+    stages: z.array(stage).min(1),
+    evaluations: z.array(evaluation).default([]),
+    checkpoints: z
+      .strictObject({
+        /** Steps between two checkpoints; the end of a stage always makes one. */
+        every: count.optional(),
+        keep: count.default(2),
+      })
+      .prefault({}),
+    /** Non-finite steps in a row that are skipped before the run gives up. */
+    maxSkipped: z.int().min(0).default(5),
+    outputs: z
+      .strictObject({
+        metrics: z.boolean().default(true),
+        tensorboard: z.boolean().default(true),
+        report: z.boolean().default(true),
+      })
+      .prefault({}),
+  })
+  .check(context => {
+    const { data, stages, evaluations, tokenizer, model } = context.value
+    const known = Object.keys(data)
+    const refer = (corpus: string, at: (string | number)[]) => {
+      if (data[corpus] !== undefined) return
+      context.issues.push({ code: 'custom', input: corpus, path: at, message: `expected a corpus of data (${known.join(', ')})` })
+    }
+    for (const [corpus, { of }] of Object.entries(data)) {
+      of?.forEach((source, i) => {
+        refer(source, ['data', corpus, 'of', i])
+        if (data[source]?.of === undefined) return
+        context.issues.push({ code: 'custom', input: source, path: ['data', corpus, 'of', i], message: 'expected a corpus that has files' })
+      })
+    }
+    stages.forEach((stage, i) => {
+      for (const corpus of Object.keys(stage.mixture)) refer(corpus, ['stages', i, 'mixture', corpus])
+    })
+    evaluations.forEach((evaluation, i) => {
+      if (evaluation.type === 'bitsPerByte') evaluation.on?.forEach((corpus, j) => refer(corpus, ['evaluations', i, 'on', j]))
+    })
+    tokenizer?.train?.on?.forEach((corpus, i) => refer(corpus, ['tokenizer', 'train', 'on', i]))
+    if (model.create && !tokenizer) {
+      context.issues.push({ code: 'custom', input: undefined, path: ['tokenizer'], message: 'expected a tokenizer for a new model' })
+    }
+  })
+
+/** A recipe as it is written: what has a default may be left out. */
+export type Recipe = z.input<typeof recipeSchema>
+/** A recipe after its check: every default filled in. */
+export type CheckedRecipe = z.output<typeof recipeSchema>
+export type RecipeCorpus = CheckedRecipe['data'][string]
+export type RecipeFilter = NonNullable<RecipeCorpus['filter']>
+export type RecipeStage = CheckedRecipe['stages'][number]
+export type RecipeSchedule = CheckedRecipe['schedule']
+export type RecipeEvaluation = CheckedRecipe['evaluations'][number]

@@ -1,0 +1,74 @@
+/** What one optimizer step is known by, and how it is gathered from the micro-batches' per-token losses. */
+import type { MemoryStats, Tensor } from '../tensor/index.ts'
+
+export interface StepMetrics {
+  /** Steps done so far, this one included: the first step is 1. */
+  step: number
+  stage: string
+  /** Steps done in this stage, this one included. */
+  stageStep: number
+  /** Tokens read since the start of the run (rows of the batches; stage after stage). */
+  tokens: number
+  /** Mean loss in nats over the trained tokens of the global batch; NaN when the step had none that was finite. */
+  loss: number
+  /** The same mean over each domain's tokens; domains without a token in this batch are absent. */
+  lossByDomain: Record<string, number>
+  lr: number
+  /** Norm of the gradient over all trainable parameters, before clipping. */
+  gradNorm: number
+  /** Loss or gradient were not finite, and parameters and optimizer state were left as they were. */
+  skipped: boolean
+  /** Such steps since the start of the run. */
+  skippedSteps: number
+  seconds: number
+  tokensPerSecond: number
+  /** Model FLOP per second: the model's arithmetic forward and backward, without recomputation. */
+  modelFlops: number
+  /** modelFlops as a share of the peak given to the trainer or measured by it; absent without a peak. */
+  shareOfPeak?: number
+  memory: MemoryStats
+}
+
+/** Per-row facts of a micro-batch that its losses are summed by. */
+export interface LossRows {
+  /** f32 [N], on the device. */
+  losses: Tensor
+  /** −1: not trained on. */
+  targets: ArrayLike<number>
+  /** Index into the batch's domains, a row. */
+  domain: ArrayLike<number>
+}
+
+/** Sums per-token losses of a global batch by domain, a micro-batch at a time, in float64 and in the order of the rows. */
+export class LossMeter {
+  readonly #domains: readonly string[]
+  readonly #sums: Float64Array
+  readonly #counts: Float64Array
+
+  constructor(domains: readonly string[]) {
+    this.#domains = domains
+    this.#sums = new Float64Array(domains.length)
+    this.#counts = new Float64Array(domains.length)
+  }
+
+  /** Reads the losses, which waits for the device, and frees their tensor. */
+  async add({ losses, targets, domain }: LossRows): Promise<void> {
+    const values = (await losses.read()) as Float32Array
+    losses.dispose()
+    for (let row = 0; row < values.length; row++) {
+      if (targets[row]! < 0) continue
+      this.#sums[domain[row]!]! += values[row]!
+      this.#counts[domain[row]!]!++
+    }
+  }
+
+  get loss(): number {
+    const total = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0)
+    return total(this.#sums) / total(this.#counts)
+  }
+
+  get lossByDomain(): Record<string, number> {
+    const entries = this.#domains.map((name, i) => [name, this.#sums[i]! / this.#counts[i]!] as const)
+    return Object.fromEntries(entries.filter((_, i) => this.#counts[i]! > 0))
+  }
+}
