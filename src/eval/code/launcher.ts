@@ -1,15 +1,8 @@
-/**
- * The program that runs inside the child process before, around and after the code under test: `python3 -I -S -B -c launcher
- * cpuSeconds memoryBytes`. It reads a nonce (one line) and the program from standard input, gives up what privileges it
- * has, lowers its own limits for good, installs an audit hook that refuses files, sockets, processes and threads, and executes
- * the program. Only if that ends without an exception is the nonce written to file descriptor 3: a program that exits early
- * (sys.exit(0), os._exit(0)) has not passed. Otherwise descriptor 3 receives one line that names the exception.
- */
-export const launcher = String.raw`
-import os, sys
+/** A superuser is exempt from limits on processes: become nobody, if nobody can still read the standard library. */
+export const dropPrivileges = `
+import os
 
 def drop_privileges():
-    """A superuser is exempt from limits on processes: become nobody, if nobody can still read the standard library."""
     nobody = 65534
     if os.geteuid() != 0:
         return
@@ -29,6 +22,18 @@ def drop_privileges():
     if readable:
         os.setgid(nobody)
         os.setuid(nobody)
+`
+
+/**
+ * The program that runs inside the child process before, around and after the code under test: `python3 -I -S -B -c launcher
+ * cpuSeconds memoryBytes`. It reads a nonce (one line) and the program from standard input, gives up what privileges it
+ * has, lowers its own limits for good, installs an audit hook that refuses files, sockets, processes and threads, and executes
+ * the program. Only if that ends without an exception is the nonce written to file descriptor 3: a program that exits early
+ * (sys.exit(0), os._exit(0)) has not passed. Otherwise descriptor 3 receives one line that names the exception.
+ */
+export const launcher = String.raw`
+${dropPrivileges}
+import sys
 
 def limit(cpu_seconds, memory_bytes):
     import resource

@@ -14,7 +14,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AuroraError } from '../../errors.ts'
-import { launcher } from './launcher.ts'
+import { dropPrivileges, launcher } from './launcher.ts'
 
 export interface SandboxOptions {
   /** Seconds of wall-clock time before the program is killed, default 6; CPU time is limited to the same, rounded up. */
@@ -25,7 +25,7 @@ export interface SandboxOptions {
   output?: number
   /** Programs run at a time, default 2. */
   concurrency?: number
-  /** The interpreter, default 'python3'. */
+  /** The interpreter, default 'python3'; a superuser without it named gets /usr/bin/python3 where only that is open to all. */
   python?: string
   signal?: AbortSignal
 }
@@ -45,6 +45,11 @@ export interface SandboxInfo {
   python: string
   /** Whether the programs have a network namespace of their own, without any network. */
   networkIsolated: boolean
+  /**
+   * Whether the system refuses the programs new processes and threads. It does not when a superuser runs an interpreter that
+   * only superusers can read; then the audit hook alone refuses processes.
+   */
+  processesLimited: boolean
 }
 
 interface Sandbox extends SandboxInfo {
@@ -61,14 +66,14 @@ process.on('exit', () => {
 })
 
 /** Whether and how programs can be run here. Throws ERR_PYTHON_MISSING. */
-export async function sandboxInfo(python = 'python3'): Promise<SandboxInfo> {
-  const { python: version, networkIsolated } = await openSandbox(python)
-  return { python: version, networkIsolated }
+export async function sandboxInfo(python?: string): Promise<SandboxInfo> {
+  const { python: version, networkIsolated, processesLimited } = await openSandbox(python)
+  return { python: version, networkIsolated, processesLimited }
 }
 
 /** Runs every program, `concurrency` at a time; results in the order of the programs. Equal programs run once. */
 export async function executePrograms(programs: readonly string[], options: SandboxOptions = {}): Promise<Execution[]> {
-  const sandbox = await openSandbox(options.python ?? 'python3')
+  const sandbox = await openSandbox(options.python)
   const distinct = [...new Set(programs)]
   const executions = new Map<string, Execution>()
   let next = 0
@@ -114,7 +119,14 @@ async function execute(sandbox: Sandbox, program: string, options: SandboxOption
       const report = watch(child.stdio[3] as NodeJS.ReadableStream, 4096, () => kill('output'))
       child.once('error', cause => {
         settle()
-        reject(new AuroraError({ code: 'ERR_SANDBOX', message: 'the sandbox process could not be started', found: cause.message, cause }))
+        reject(
+          new AuroraError({
+            code: 'ERR_SANDBOX',
+            message: 'the sandbox process could not be started',
+            found: cause.message,
+            cause,
+          }),
+        )
       })
       child.once('close', (_code, killed) => {
         settle()
@@ -136,7 +148,8 @@ function judge(
   signal: NodeJS.Signals | null,
   limits: { timeout: number; output: number },
 ): Execution {
-  if (killedFor === 'timeout' || signal === 'SIGXCPU') return { outcome: 'timeout', detail: `ran longer than ${limits.timeout} s` }
+  if (killedFor === 'timeout' || signal === 'SIGXCPU')
+    return { outcome: 'timeout', detail: `ran longer than ${limits.timeout} s` }
   if (killedFor === 'output') return { outcome: 'output', detail: `wrote more than ${limits.output} bytes` }
   if (report === nonce) return { outcome: 'passed', detail: '' }
   if (signal !== null) return { outcome: 'crashed', detail: `killed by ${signal}` }
@@ -167,42 +180,70 @@ function killGroup(leader: NonNullable<ChildProcess['pid']>): void {
 }
 
 /** Finds the interpreter and what isolation the system gives, once for each interpreter. */
-function openSandbox(python: string): Promise<Sandbox> {
+function openSandbox(python = ''): Promise<Sandbox> {
   let sandbox = sandboxes.get(python)
   if (sandbox === undefined) {
-    sandbox = probe(python)
+    sandbox = isolate(python === '' ? ['python3', '/usr/bin/python3'] : [python])
     sandboxes.set(python, sandbox)
     sandbox.catch(() => sandboxes.delete(python)) // it may be installed while we run
   }
   return sandbox
 }
 
-async function probe(python: string): Promise<Sandbox> {
-  const flags = ['-I', '-S', '-B']
-  const script = 'import resource, sys; print(sys.executable); print(sys.version.split()[0]); assert sys.version_info >= (3, 8)'
-  let executable: string
-  let version: string
-  try {
-    const answer = await run(python, [...flags, '-c', script])
-    ;[executable, version] = answer.trim().split('\n') as [string, string]
-  } catch (cause) {
-    throw new AuroraError({
-      code: 'ERR_PYTHON_MISSING',
-      message: `code evaluation cannot run "${python}"`,
-      expected: 'Python 3.8 or newer on a POSIX system',
-      found: (cause as Error).message.split('\n')[0]!,
-      hint: 'install python3, or leave the code suite out',
-      cause,
-    })
+interface Interpreter {
+  executable: string
+  version: string
+  processesLimited: boolean
+}
+
+const flags = ['-I', '-S', '-B']
+
+/** The first candidate whose programs can be refused processes, else the first that runs. */
+async function findInterpreter(candidates: string[]): Promise<Interpreter> {
+  const script = `${dropPrivileges}
+import resource, sys
+assert sys.version_info >= (3, 8), 'Python ' + sys.version
+executable = sys.executable
+drop_privileges()
+print(executable, sys.version.split()[0], os.geteuid() != 0, sep='\\n')`
+  const found: Interpreter[] = []
+  let failure: Error | undefined
+  for (const candidate of candidates) {
+    try {
+      const [executable, version, limited] = (await run(candidate, [...flags, '-c', script])).trim().split('\n') as [
+        string,
+        string,
+        string,
+      ]
+      found.push({ executable, version, processesLimited: limited === 'True' })
+      if (limited === 'True') break
+    } catch (error) {
+      failure ??= error as Error
+    }
   }
+  const best = found.find(each => each.processesLimited) ?? found[0]
+  if (best !== undefined) return best
+  throw new AuroraError({
+    code: 'ERR_PYTHON_MISSING',
+    message: `code evaluation cannot run "${candidates[0]}"`,
+    expected: 'Python 3.8 or newer on a POSIX system',
+    found: failure?.message.trim().split('\n').at(-1),
+    hint: 'install python3, or leave the code suite out',
+    cause: failure,
+  })
+}
+
+async function isolate(candidates: string[]): Promise<Sandbox> {
+  const { executable, version: python, processesLimited } = await findInterpreter(candidates)
   // A superuser makes a network namespace directly and can then still become nobody; others need a user namespace.
   const unshare = process.geteuid?.() === 0 ? ['--net'] : ['--map-root-user', '--net']
-  try {
-    await run('unshare', [...unshare, executable, ...flags, '-c', ''])
-    return { python: version, networkIsolated: true, command: 'unshare', prefix: [...unshare, executable, ...flags] }
-  } catch {
-    return { python: version, networkIsolated: false, command: executable, prefix: flags }
-  }
+  const networkIsolated = await run('unshare', [...unshare, executable, ...flags, '-c', '']).then(
+    () => true,
+    () => false,
+  )
+  return networkIsolated
+    ? { python, networkIsolated, processesLimited, command: 'unshare', prefix: [...unshare, executable, ...flags] }
+    : { python, networkIsolated, processesLimited, command: executable, prefix: flags }
 }
 
 function run(command: string, args: string[]): Promise<string> {
