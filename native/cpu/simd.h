@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "core/dtype.h"
 
@@ -19,7 +21,7 @@
 #endif
 #endif
 
-#if defined(__AVX512BF16__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -30,6 +32,7 @@ constexpr int W = AURORA_SIMD_WIDTH;
 typedef float f32v __attribute__((vector_size(W * 4)));
 typedef int32_t i32v __attribute__((vector_size(W * 4)));
 typedef uint32_t u32v __attribute__((vector_size(W * 4)));
+typedef uint64_t u64v __attribute__((vector_size(W * 4)));
 typedef uint16_t u16v __attribute__((vector_size(W * 2)));
 
 inline f32v splat(float x) { return x - f32v{}; }  // unlike x + 0, x − 0 is x for −0 too, so that it compiles to a bare broadcast
@@ -90,20 +93,148 @@ inline f32v select(i32v mask, f32v yes, f32v no) { return (f32v)(((i32v)yes & ma
 inline f32v max(f32v a, f32v b) { return a > b ? a : b; }  // one instruction on x86; b when either is NaN
 inline f32v min(f32v a, f32v b) { return a < b ? a : b; }
 
-/// Horizontal sums and maxima: a fixed tree, so that the order of additions is the same everywhere for one W.
-inline float sum(f32v v) {
-  float x[W];
-  store(x, v);
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) x[i] += x[i + half];
-  return x[0];
+/// f(0) … f(N − 1) with constant arguments: arrays of vectors indexed by them live in registers.
+template <int N, class F>
+__attribute__((always_inline)) inline void unroll(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<int, I>{}), ...);
+  }(std::make_integer_sequence<int, N>{});
 }
+
+/// Lane i of the result is lane Index::at(i) of a (counted from 0) and b (counted from W).
+template <class Index>
+inline f32v shuffle(f32v a, f32v b) {
+  return [&]<int... I>(std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, Index::at(I)...);
+  }(std::make_integer_sequence<int, W>{});
+}
+
+/// Horizontal sums and maxima: a fixed tree, so that the order of additions is the same everywhere for one W.
+template <int Half>
+struct UpperHalf {
+  static constexpr int at(int lane) { return (lane + Half) % W; }
+};
+template <int Half = W / 2>
+inline float sum(f32v v) {
+  v += shuffle<UpperHalf<Half>>(v, v);
+  if constexpr (Half == 1)
+    return v[0];
+  else
+    return sum<Half / 2>(v);
+}
+template <int Half = W / 2>
 inline float maximum(f32v v) {
-  float x[W];
-  store(x, v);
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) x[i] = x[i] > x[i + half] ? x[i] : x[i + half];
-  return x[0];
+  v = max(v, shuffle<UpperHalf<Half>>(v, v));
+  if constexpr (Half == 1)
+    return v[0];
+  else
+    return maximum<Half / 2>(v);
+}
+
+/// r[i][j] ↔ r[j][i]: 4×4 blocks inside the 128-bit lanes, then the blocks.
+template <int Stride, int Part>  // alternates runs of Stride elements from a and b, of the lower (Part 0) or upper half of each lane
+struct Interleave {
+  static constexpr int at(int i) { return i / 4 * 4 + 2 * Part + (Stride == 1 ? i % 4 / 2 : i % 2) + (i / Stride % 2 ? W : 0); }
+};
+template <int Size, int Part>  // block Part of each pair of blocks of a, then of b
+struct Blocks {
+  static constexpr int at(int i) { return (i & ~Size) + Part * Size + (i & Size ? W : 0); }
+};
+template <int Size = 4>
+inline void transposeBlocks(f32v (&r)[W]) {
+  if constexpr (Size < W) {
+    unroll<W>([&](auto i) {
+      if constexpr ((i & Size) == 0) {
+        const f32v a = r[i], b = r[i + Size];
+        r[i] = shuffle<Blocks<Size, 0>>(a, b);
+        r[i + Size] = shuffle<Blocks<Size, 1>>(a, b);
+      }
+    });
+    transposeBlocks<2 * Size>(r);
+  }
+}
+inline void transpose(f32v (&r)[W]) {
+  unroll<W / 4>([&](auto block) {
+    f32v* q = r + 4 * block;
+    const f32v a = shuffle<Interleave<1, 0>>(q[0], q[1]), b = shuffle<Interleave<1, 0>>(q[2], q[3]);
+    const f32v c = shuffle<Interleave<1, 1>>(q[0], q[1]), d = shuffle<Interleave<1, 1>>(q[2], q[3]);
+    q[0] = shuffle<Interleave<2, 0>>(a, b);
+    q[1] = shuffle<Interleave<2, 1>>(a, b);
+    q[2] = shuffle<Interleave<2, 0>>(c, d);
+    q[3] = shuffle<Interleave<2, 1>>(c, d);
+  });
+  transposeBlocks(r);
+}
+
+/// Two neighbouring bf16 values, the first in the lower half: what the bf16 dot product instruction multiplies.
+struct bf16Pair {
+  uint32_t bits;
+};
+inline u32v load(const bf16Pair* p) {
+  u32v v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+inline u32v splat(bf16Pair x) { return x.bits - u32v{}; }
+/// sum + a₁b₁ + a₀b₀ over pairs, added in this order.
+inline f32v dotPairs(u32v a, u32v b, f32v sum) {
+#if defined(__AVX512BF16__) && AURORA_SIMD_WIDTH == 16
+  return (f32v)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+  sum += (f32v)(a & 0xffff0000u) * (f32v)(b & 0xffff0000u);
+  return sum + (f32v)(a << 16) * (f32v)(b << 16);
+#endif
+}
+/// Whether matrix products of bf16 use pairs. Set for a test build without the instruction, whose logic it then runs.
+#if defined(__AVX512BF16__) || defined(AURORA_BF16_PAIRS)
+constexpr bool kBf16Pairs = true;
+#else
+constexpr bool kBf16Pairs = false;
+#endif
+
+inline f32v sqrt(f32v x) {
+  f32v y;
+  for (int i = 0; i < W; ++i) y[i] = __builtin_sqrtf(x[i]);
+  return y;
+}
+
+/// All bits set in lanes 0 … n − 1.
+inline i32v firstLanes(int n) {
+  i32v lane;
+  for (int i = 0; i < W; ++i) lane[i] = i;
+  return (i32v)(lane < n);
+}
+
+/// a₀ b₀ a₁ b₁ …: the lower and the upper halves of a and b, interleaved.
+template <int Upper>
+struct Zip {
+  static constexpr int at(int i) { return Upper * W / 2 + i / 2 + (i % 2 ? W : 0); }
+};
+inline f32v zipLow(f32v a, f32v b) { return shuffle<Zip<0>>(a, b); }
+inline f32v zipHigh(f32v a, f32v b) { return shuffle<Zip<1>>(a, b); }
+
+/// 64-bit products of the lower 32 bits of each lane (compilers emit full 64-bit products for the plain expression).
+inline u64v multiplyLowHalves(u64v a, u64v b) {
+#if defined(__AVX512F__)
+  typedef __m512i Part;
+  const auto multiply = [](Part x, Part y) { return _mm512_maskz_mul_epu32(0xff, x, y); };  // the unmasked one warns in GCC 12
+#elif defined(__AVX2__)
+  typedef __m256i Part;
+  const auto multiply = [](Part x, Part y) { return _mm256_mul_epu32(x, y); };
+#elif defined(__SSE2__)
+  typedef __m128i Part;
+  const auto multiply = [](Part x, Part y) { return _mm_mul_epu32(x, y); };
+#else
+  typedef u64v Part;
+  const auto multiply = [](Part x, Part y) { return (x & 0xffffffff) * (y & 0xffffffff); };
+#endif
+  constexpr int kParts = sizeof(u64v) / sizeof(Part);
+  Part x[kParts], y[kParts];
+  std::memcpy(x, &a, sizeof a);
+  std::memcpy(y, &b, sizeof b);
+  for (int i = 0; i < kParts; ++i) x[i] = multiply(x[i], y[i]);
+  std::memcpy(&a, x, sizeof a);
+  return a;
 }
 
 }  // namespace aurora::cpu::AURORA_ISA
