@@ -1,7 +1,7 @@
 /** From a file or an object to a checked recipe; from a failed check to an error that says where, what, and what instead. */
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
-import { isMap, isScalar, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from 'yaml'
 import type * as z from 'zod'
 import { fileError } from '../../checkpoint/index.ts'
 import { AuroraError } from '../../errors.ts'
@@ -63,7 +63,16 @@ export function parseRecipe(text: string, options: { folder?: string; source?: s
     const { line, col } = lines.linePos(offset)
     return `${line}:${col}`
   }
-  return checkRecipe(document.toJS(), { ...options, locate })
+  return checkRecipe(toPlain(document, source), { ...options, locate })
+}
+
+function toPlain(document: Document, source: string): unknown {
+  try {
+    return document.toJS()
+  } catch (cause) {
+    // Aliases that expand beyond measure.
+    throw new AuroraError({ code: 'ERR_RECIPE', message: `${source}: not usable YAML`, found: (cause as Error).message, cause })
+  }
 }
 
 /** Offset of the key that leads to `path`, or of the deepest part of it that is there. */
