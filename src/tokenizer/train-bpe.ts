@@ -72,17 +72,18 @@ interface Pair {
 
 /** All words as symbol sequences, with the count of every pair kept up to date through the merges. */
 class PairTable {
-  readonly #symbols: number[][] = []
+  readonly #words: number[][] = []
   readonly #frequencies: number[] = []
   readonly #pairs = new Map<number, Pair>()
   readonly #queue = new PairQueue()
 
   constructor(counts: ReadonlyMap<string, number>, byteIds: readonly number[]) {
     const encoder = new TextEncoder()
-    for (const [word, frequency] of counts) {
-      const index = this.#symbols.push(Array.from(encoder.encode(word), byte => byteIds[byte]!)) - 1
+    for (const [text, frequency] of counts) {
+      const symbols = Array.from(encoder.encode(text), byte => byteIds[byte]!)
+      const word = this.#words.push(symbols) - 1
       this.#frequencies.push(frequency)
-      this.#count(index, 1)
+      for (let i = 0; i + 1 < symbols.length; i++) this.#add(symbols[i]!, symbols[i + 1]!, word)
     }
     for (const pair of this.#pairs.values()) this.#queue.push(pair)
   }
@@ -92,39 +93,49 @@ class PairTable {
     return pair === undefined || pair.count < Math.max(1, minFrequency) ? undefined : [pair.left, pair.right]
   }
 
+  /** Replaces every `left right` by `id`, and corrects the counts of the pairs around it. */
   merge(left: number, right: number, id: number): void {
-    const changed = new Set<Pair>()
-    for (const index of this.#pairs.get(pairKey(left, right))!.words) {
-      this.#count(index, -1, changed)
-      const symbols = this.#symbols[index]!
+    const grown = new Set<Pair>()
+    for (const word of this.#pairs.get(pairKey(left, right))!.words) {
+      const symbols = this.#words[word]!
       let length = 0
       for (let i = 0; i < symbols.length; i++) {
-        const matches = symbols[i] === left && symbols[i + 1] === right
-        symbols[length++] = matches ? id : symbols[i]!
-        if (matches) i++
+        if (symbols[i] !== left || symbols[i + 1] !== right) {
+          symbols[length++] = symbols[i]!
+          continue
+        }
+        this.#remove(left, right, word)
+        if (length > 0) {
+          this.#remove(symbols[length - 1]!, left, word)
+          grown.add(this.#add(symbols[length - 1]!, id, word))
+        }
+        if (i + 2 < symbols.length) {
+          this.#remove(right, symbols[i + 2]!, word)
+          // The neighbour may be merged next; then its own turn corrects this pair.
+          grown.add(this.#add(id, symbols[i + 2]!, word))
+        }
+        symbols[length++] = id
+        i++
       }
       symbols.length = length
-      this.#count(index, 1, changed)
     }
-    // Queue entries are never changed in place: a pair that grew gets a new one, one that shrank is corrected when popped.
-    for (const pair of changed) if (pair.count > 0) this.#queue.push(pair)
+    for (const pair of grown) if (pair.count > 0) this.#queue.push(pair)
   }
 
-  /** Adds (sign 1) or takes away (sign −1) what one word contributes to the counts. */
-  #count(index: number, sign: 1 | -1, changed?: Set<Pair>): void {
-    const symbols = this.#symbols[index]!
-    for (let i = 0; i + 1 < symbols.length; i++) {
-      const key = pairKey(symbols[i]!, symbols[i + 1]!)
-      let pair = this.#pairs.get(key)
-      if (pair === undefined) {
-        pair = { left: symbols[i]!, right: symbols[i + 1]!, count: 0, words: new Set() }
-        this.#pairs.set(key, pair)
-      }
-      pair.count += sign * this.#frequencies[index]!
-      if (sign > 0) pair.words.add(index)
-      else pair.words.delete(index)
-      changed?.add(pair)
+  #add(left: number, right: number, word: number): Pair {
+    const key = pairKey(left, right)
+    let pair = this.#pairs.get(key)
+    if (pair === undefined) {
+      pair = { left, right, count: 0, words: new Set() }
+      this.#pairs.set(key, pair)
     }
+    pair.count += this.#frequencies[word]!
+    pair.words.add(word)
+    return pair
+  }
+
+  #remove(left: number, right: number, word: number): void {
+    this.#pairs.get(pairKey(left, right))!.count -= this.#frequencies[word]!
   }
 }
 
@@ -134,7 +145,7 @@ interface Candidate {
   count: number
 }
 
-/** A binary heap of pairs: highest count first, then smaller ids. Counts in it may be out of date; `pop` corrects them. */
+/** A binary heap of pairs: highest count first, then smaller ids. A pair may have shrunk since it was pushed; `pop` corrects that. */
 class PairQueue {
   readonly #heap: Candidate[] = []
 
@@ -150,11 +161,14 @@ class PairQueue {
     }
   }
 
-  /** The first candidate whose count is `current`; those out of date are dropped: their present count was pushed as well. */
+  /** The pair with the highest `current` count. Pairs only ever shrink below the count they were pushed with. */
   pop(current: (candidate: Candidate) => number): Candidate | undefined {
     for (;;) {
       const first = this.#remove()
-      if (first === undefined || first.count === current(first)) return first
+      if (first === undefined) return undefined
+      const count = current(first)
+      if (first.count === count) return first
+      if (count > 0 && count < first.count) this.push({ ...first, count })
     }
   }
 
