@@ -1,0 +1,67 @@
+// The forward pass of attention: one task for each block of rows, against the packed keys and values.
+#include "cpu/attention/online_softmax.h"
+#include "cpu/kernels.h"
+
+namespace aurora::cpu::AURORA_ISA {
+namespace {
+
+using namespace flash;
+
+template <class T>
+void forward(Context& ctx, const Attention& args) {
+  const Problem problem(args.layout, args.qkv.shape[0], args.firstRow);
+  const T* qkv = args.qkv.as<const T>();
+  const DropoutMask dropout{args.random, static_cast<float>(args.dropout), problem.positions};
+  const int64_t panelFloats = problem.packedPanels(), rowFloats = problem.packedRows();
+  const int64_t atOnce = headsAtOnce(problem, (panelFloats + rowFloats) * 4, problem.blocks());
+  float* keyPanels = ctx.scratch.get<float>(0, atOnce * panelFloats);
+  float* values = ctx.scratch.get<float>(1, atOnce * rowFloats);
+  float* memory = ctx.scratch.get<float>(2, ctx.pool.threads() * OnlineSoftmax::floats(problem.stride));
+
+  for (int64_t firstHead = 0; firstHead < problem.layout.keyHeads; firstHead += atOnce) {
+    const int64_t heads = std::min(atOnce, problem.layout.keyHeads - firstHead);
+
+    ctx.pool.parallel(heads * problem.tiles(), [&](int64_t task, int) {
+      const int64_t g = task / problem.tiles(), tile = task % problem.tiles();
+      packTilePanels(problem, qkv + problem.layout.keyOffset(firstHead + g), tile, keyPanels + g * panelFloats);
+      packTileRows(problem, qkv + problem.layout.valueOffset(firstHead + g), tile, values + g * rowFloats);
+    });
+
+    // Later blocks see more keys: the longest tasks go first.
+    ctx.pool.parallel(heads * problem.blocks(), [&](int64_t task, int thread) {
+      const int64_t g = task % heads, keyHead = firstHead + g;
+      const int64_t blockIndex = problem.blocks() - 1 - task / heads, firstRow = blockIndex * kBlockRows;
+      BlockRows block(problem.blockRows(blockIndex));
+      OnlineSoftmax softmax(memory + thread * OnlineSoftmax::floats(problem.stride), problem.stride);
+      softmax.clear(block);
+      for (int r = 0; r < block.rows; ++r) {
+        block.keys[r] = problem.keys(problem.position(firstRow + r));
+        packRow(qkv + problem.queryAt(keyHead, firstRow + r), problem.width, static_cast<float>(args.scale),
+                softmax.queries + r * problem.stride, problem.stride);
+      }
+      const KeyRange keys = block.allKeys();
+      for (int64_t start = keys.begin / kTileKeys * kTileKeys; start < keys.end; start += kTileKeys)
+        softmax.add(block, start, keyPanels + g * panelFloats + start * problem.width, values + g * rowFloats + start * problem.stride,
+                    problem.width, bool(dropout), [&](int r, int64_t key, int count, float* factors) {
+                      dropout.factors(problem.head(keyHead, firstRow + r), problem.position(firstRow + r), key, count, factors);
+                    });
+      for (int r = 0; r < block.rows; ++r) {
+        unpackRow(softmax.sums + r * problem.stride, problem.width, softmax.normaliser(r),
+                  args.y.as<T>() + problem.resultAt(keyHead, firstRow + r));
+        if (args.logSumExp) args.logSumExp.as<float>()[problem.logSumExpAt(keyHead, firstRow + r)] = softmax.logSumExp(r);
+      }
+    });
+  }
+}
+
+}  // namespace
+
+void attention(Context& ctx, const Attention& args) {
+  if (args.qkv.size() == 0) return;
+  if (args.qkv.dtype == DType::bf16)
+    forward<bf16>(ctx, args);
+  else
+    forward<float>(ctx, args);
+}
+
+}  // namespace aurora::cpu::AURORA_ISA
