@@ -1,0 +1,108 @@
+// Packing: copies a block of an operand into panels in the order in which the microkernel reads them. A panel has R lanes (rows of
+// A or columns of B): element k of lane i at panel[k·R + i]. bf16 becomes f32 here, or pairs along k where the machine multiplies those.
+#pragma once
+
+#include "cpu/gemm/microkernel.h"
+
+namespace aurora::cpu::AURORA_ISA {
+
+template <int R>
+constexpr int kGroups = (R + W - 1) / W;  // vectors that hold the lanes of a panel
+
+/// Elements from one panel to the next. Where R is no multiple of W the last store of a panel reaches over its end.
+template <int R>
+constexpr int64_t panelStride(int64_t steps) {
+  return R % W == 0 ? steps * R : (steps * R + 2 * W - 1) / W * W;
+}
+
+/// Packed elements, as bits of an f32v, from `available` neighbours along k; zero beyond.
+template <class Packed, class T>
+inline f32v loadAlong(const T* p, int64_t available) {
+  constexpr int full = W * kDepth<Packed>;
+  if constexpr (kDepth<Packed> == 1) {
+    return available >= full ? load(p) : loadPart(p, static_cast<int>(available));
+  } else {
+    f32v v{};
+    std::memcpy(&v, p, available >= full ? sizeof v : available * sizeof(T));
+    return v;
+  }
+}
+
+/// A source whose neighbours in memory are neighbours along k: blocks of W × W are transposed in registers.
+template <int R, class Packed, class T>
+void packAlong(const T* source, int64_t ld, int64_t lanes, int64_t depth, Packed* panels) {
+  const int64_t steps = (depth + kDepth<Packed> - 1) / kDepth<Packed>;
+  for (int64_t lane = 0; lane < lanes; lane += R, panels += panelStride<R>(steps), source += R * ld) {
+    const int64_t last = (lanes - lane < R ? lanes - lane : R) - 1;  // lanes beyond repeat it; their results are dropped
+    const T* rows[R];
+    for (int64_t i = 0; i < R; ++i) rows[i] = source + (i < last ? i : last) * ld;
+    for (int64_t step = 0; step < steps; step += W) {
+      const int64_t k = step * kDepth<Packed>;
+      f32v block[kGroups<R>][W];
+      unroll<kGroups<R>>([&](auto g) __attribute__((always_inline)) {
+        unroll<W>([&](auto i) __attribute__((always_inline)) {
+          if constexpr (g * W + i < R)
+            block[g][i] = loadAlong<Packed>(rows[g * W + i] + k, depth - k);
+          else
+            block[g][i] = f32v{};
+        });
+        transpose(block[g]);
+      });
+      float* to = reinterpret_cast<float*>(panels + step * R);
+      const int count = static_cast<int>(steps - step < W ? steps - step : W);
+      if (count == W)
+        unroll<W>([&](auto j) __attribute__((always_inline)) {
+          unroll<kGroups<R>>([&](auto g) __attribute__((always_inline)) { store(to + j * R + g * W, block[g][j]); });
+        });
+      else
+        for (int j = 0; j < count; ++j)
+          for (int g = 0; g < kGroups<R>; ++g) store(to + j * R + g * W, block[g][j]);
+    }
+  }
+}
+
+/// Lanes that lie side by side in memory, of one k or (pairs) of k and k + 1, whose row is null at an odd end.
+template <class Packed, class T>
+inline f32v loadAcross(const T* row, const T* next, int64_t lane, int64_t available) {
+  const int n = static_cast<int>(available < W ? available : W);
+  if constexpr (kDepth<Packed> == 1) {
+    return n == W ? load(row + lane) : loadPart(row + lane, n);
+  } else {
+    const auto widen = [&](const T* p) {
+      u16v v{};
+      std::memcpy(&v, p, n == W ? sizeof v : n * sizeof(T));
+      return __builtin_convertvector(v, u32v);
+    };
+    const u32v lower = widen(row + lane);
+    return (f32v)(next ? lower | widen(next + lane) << 16 : lower);
+  }
+}
+
+/// A source whose neighbours in memory are neighbouring lanes: rows are copied, all panels side by side.
+template <int R, class Packed, class T>
+void packAcross(const T* source, int64_t ld, int64_t lanes, int64_t readable, int64_t depth, Packed* panels) {
+  const int64_t steps = (depth + kDepth<Packed> - 1) / kDepth<Packed>, stride = panelStride<R>(steps);
+  for (int64_t step = 0; step < steps; ++step) {
+    const int64_t k = step * kDepth<Packed>;
+    const T* row = source + k * ld;
+    const T* next = k + 1 < depth ? row + ld : nullptr;
+    float* to = reinterpret_cast<float*>(panels + step * R);
+    for (int64_t lane = 0; lane < lanes; lane += R, to += stride)
+      for (int g = 0; g < kGroups<R>; ++g) {
+        const int64_t first = lane + g * W;
+        store(to + g * W, first < lanes ? loadAcross<Packed>(row, next, first, readable - first) : f32v{});
+      }
+  }
+}
+
+/// Packs `lanes` lanes × `depth` of k; the source has `readable` ≥ lanes lanes. `across`: lanes lie side by side in memory and k is ld
+/// apart; else the other way round.
+template <int R, class Packed, class T>
+void pack(const void* source, int64_t ld, bool across, int64_t lanes, int64_t readable, int64_t depth, Packed* panels) {
+  if (across)
+    packAcross<R>(static_cast<const T*>(source), ld, lanes, readable, depth, panels);
+  else
+    packAlong<R>(static_cast<const T*>(source), ld, lanes, depth, panels);
+}
+
+}  // namespace aurora::cpu::AURORA_ISA

@@ -1,0 +1,144 @@
+// The language model's head: logits = h · weightᵀ, their cross-entropy and its gradients, a chunk of rows at a time. Logits live in f32 in
+// scratch, become gradients in place, and are gone with the chunk. Rows without a target take no part.
+#include <cmath>
+#include <string>
+
+#include "core/error.h"
+#include "cpu/gemm/gemm.h"
+#include "cpu/loops.h"
+#include "cpu/math.h"
+
+namespace aurora::cpu::AURORA_ISA {
+namespace {
+
+constexpr int64_t kChunkBytes = int64_t{12} << 20;  // of logits
+constexpr int64_t kSumBlock = 1024;                  // elements summed in f32, before the sum goes on in double
+constexpr int kLogits = 0, kRows = 1, kGathered = 2, kGatheredGradient = 3;  // scratch slots
+
+struct Peak {
+  float value;
+  int64_t index;  // the lowest, on ties
+};
+
+Peak peak(const float* z, int64_t V, bool wantIndex) {
+  f32v top = splat(-INFINITY);
+  int64_t j = 0;
+  for (; j + W <= V; j += W) top = max(load(z + j), top);
+  float value = maximum(top);
+  for (; j < V; ++j) value = z[j] > value ? z[j] : value;
+  int64_t index = 0;
+  if (wantIndex)
+    while (index < V - 1 && z[index] != value) ++index;
+  return {value, index};
+}
+
+/// z ← e^(z − top); returns the sum.
+double exponentiate(float* z, int64_t V, float top) {
+  double total = 0;
+  for (int64_t start = 0; start < V; start += kSumBlock) {
+    const int64_t end = start + kSumBlock < V ? start + kSumBlock : V;
+    f32v partial{};
+    forVectors(start, end, [&](int64_t j, auto count) {
+      store(z + j, exp(load(z + j, count) - top), count);
+      partial += load(z + j, count);
+    });
+    total += sum(partial);
+  }
+  return total;
+}
+
+/// The gradient weight·(softmax − one-hot), in T, over the front of the row that held the exponentials.
+template <class T>
+void gradient(float* exponentials, int64_t V, float scale, float weight, int64_t target) {
+  T* out = reinterpret_cast<T*>(exponentials);
+  const float atTarget = exponentials[target] * scale - weight;
+  forVectors(0, V, [&](int64_t j, auto count) { store(out + j, load(exponentials + j, count) * scale, count); });
+  put(out + target, atTarget);
+}
+
+/// The rows that take part: those with a target, or all when the best token of each is asked for. −1 when a target is out of range.
+int64_t takePart(Context& ctx, const LinearCrossEntropy& args, int64_t* rows) {
+  const int64_t N = args.h.shape[0], V = args.weight.shape[0];
+  const int32_t* targets = args.targets.as<int32_t>();
+  int64_t count = 0;
+  for (int64_t n = 0; n < N; ++n) {
+    if (targets[n] >= V) {
+      ctx.fail(code::kIndex, "targets below " + std::to_string(V) + ", the size of the vocabulary",
+               std::to_string(targets[n]) + " in row " + std::to_string(n));
+      return -1;
+    }
+    if (targets[n] >= 0 || args.best) rows[count++] = n;
+  }
+  return count;
+}
+
+template <class T>
+void copyRows(Context& ctx, int64_t count, int64_t D, const T* from, const int64_t* fromRows, T* to, const int64_t* toRows) {
+  forTasks(ctx, ceilDiv(count, 16), count * D, [&](int64_t task, int) {
+    for (int64_t i = task * 16; i < count && i < (task + 1) * 16; ++i)
+      std::memcpy(to + (toRows ? toRows[i] : i) * D, from + (fromRows ? fromRows[i] : i) * D, D * sizeof(T));
+  });
+}
+
+template <class T>
+void crossEntropy(Context& ctx, const LinearCrossEntropy& args) {
+  const DType dtype = args.h.dtype;
+  const int64_t N = args.h.shape[0], D = args.h.shape[1], V = args.weight.shape[0];
+  const int32_t* targets = args.targets.as<int32_t>();
+  const float* weights = args.weights.as<float>();
+  float* losses = args.losses.as<float>();
+  const bool differentiate = args.dh || args.dweight;
+
+  int64_t* rows = ctx.scratch.get<int64_t>(kRows, N);
+  const int64_t count = takePart(ctx, args, rows);
+  if (count < 0) return;
+  for (int64_t n = 0; n < N; ++n) losses[n] = 0;
+  if (args.dh && count < N) std::memset(args.dh.data, 0, args.dh.bytes());
+
+  const int64_t fitting = kChunkBytes / (V * 4), chunkRows = fitting < 8 ? 8 : fitting < count ? fitting : count;
+  for (int64_t start = 0; start < count; start += chunkRows) {
+    const int64_t size = count - start < chunkRows ? count - start : chunkRows;
+    const int64_t* chunk = rows + start;
+    const bool contiguous = chunk[size - 1] - chunk[0] == size - 1;
+    T* h = args.h.as<T>() + chunk[0] * D;
+    T* dh = args.dh.as<T>() + (args.dh ? chunk[0] * D : 0);
+    if (!contiguous) {
+      h = ctx.scratch.get<T>(kGathered, size * D);
+      copyRows(ctx, size, D, args.h.as<const T>(), chunk, h, nullptr);
+      if (args.dh) dh = ctx.scratch.get<T>(kGatheredGradient, size * D);
+    }
+
+    float* logits = ctx.scratch.get<float>(kLogits, size * V);
+    gemm(ctx, size, V, D, {h, dtype, D}, {args.weight.data, dtype, D, true}, {logits, DType::f32, V});
+    constexpr int64_t kWorkPerLogit = 16;
+    forTasks(ctx, size, size * V * kWorkPerLogit, [&](int64_t i, int) {
+      float* z = logits + i * V;
+      const int64_t n = chunk[i], target = targets[n];
+      const Peak top = peak(z, V, static_cast<bool>(args.best));
+      if (args.best) args.best.as<int32_t>()[n] = static_cast<int32_t>(top.index);
+      if (target < 0) {
+        if (differentiate) std::memset(z, 0, V * sizeof(float));
+        return;
+      }
+      const double atTarget = z[target];
+      const double total = exponentiate(z, V, top.value);
+      losses[n] = static_cast<float>(std::log(total) + top.value - atTarget);
+      if (differentiate) gradient<T>(z, V, static_cast<float>(weights[n] / total), weights[n], target);
+    });
+    // The gradient of a row lies at the front of the row's f32 logits.
+    const int64_t ld = V * static_cast<int64_t>(sizeof(float) / sizeof(T));
+    if (args.dh) {
+      gemm(ctx, size, D, V, {logits, dtype, ld}, {args.weight.data, dtype, D}, {dh, dtype, D});
+      if (!contiguous) copyRows(ctx, size, D, static_cast<const T*>(dh), nullptr, args.dh.as<T>(), chunk);
+    }
+    if (args.dweight) gemm(ctx, V, D, size, {logits, dtype, ld, true}, {h, dtype, D}, {args.dweight.data, DType::f32, D, true});
+  }
+}
+
+}  // namespace
+
+void linearCrossEntropy(Context& ctx, const LinearCrossEntropy& args) {
+  withFloat(args.h.dtype, [&](auto zero) { crossEntropy<decltype(zero)>(ctx, args); });
+}
+
+}  // namespace aurora::cpu::AURORA_ISA
