@@ -12,14 +12,16 @@ namespace aurora::cpu::AURORA_ISA {
 /// Elements of a task: large enough to outweigh handing it out, small enough to balance. A multiple of every vector step.
 constexpr int64_t kGrain = 16384;
 
-/// Calls body(begin, end) over [0, n), cut every `grain` whatever the number of threads; one piece does not wake the pool.
+/// Calls body(begin, end) over [0, n), cut every `grain` whatever the number of threads; a single piece does not wake the pool.
 template <class Body>
 inline void forRanges(Context& context, int64_t n, int64_t grain, Body&& body) {
-  if (n <= grain) {
-    if (n > 0) body(int64_t{0}, n);
-    return;
-  }
-  context.pool.parallel((n + grain - 1) / grain, [&](int64_t task, int) { body(task * grain, std::min(n, (task + 1) * grain)); });
+  // Not inlined, lest every kernel be compiled twice.
+  const auto piece = [&](int64_t task, int) __attribute__((noinline)) { body(task * grain, std::min(n, (task + 1) * grain)); };
+  const int64_t tasks = (n + grain - 1) / grain;
+  if (tasks == 1)
+    piece(0, 0);
+  else if (tasks > 1)
+    context.pool.parallel(tasks, piece);
 }
 
 /// Rows of a task when each has `width` elements.

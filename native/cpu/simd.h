@@ -21,7 +21,7 @@
 #endif
 #endif
 
-#if defined(__SSE2__)
+#if defined(__AVX512BF16__)
 #include <immintrin.h>
 #endif
 
@@ -213,28 +213,31 @@ struct Zip {
 inline f32v zipLow(f32v a, f32v b) { return shuffle<Zip<0>>(a, b); }
 inline f32v zipHigh(f32v a, f32v b) { return shuffle<Zip<1>>(a, b); }
 
-/// 64-bit products of the lower 32 bits of each lane (compilers emit full 64-bit products for the plain expression).
+/// 64-bit products of the lower 32 bits of each lane.
 inline u64v multiplyLowHalves(u64v a, u64v b) {
+#if defined(__SSE2__) && defined(__GNUC__) && !defined(__clang__)
+  // GCC makes full 64-bit products of the plain expression. Its builtins spare the slow <immintrin.h>.
 #if defined(__AVX512F__)
-  typedef __m512i Part;
-  const auto multiply = [](Part x, Part y) { return _mm512_maskz_mul_epu32(0xff, x, y); };  // the unmasked one warns in GCC 12
+  typedef int Half __attribute__((vector_size(64)));
+  typedef long long Wide __attribute__((vector_size(64)));
+  const auto multiply = [](Half x, Half y) { return __builtin_ia32_pmuludq512_mask(x, y, Wide{}, 0xff); };
 #elif defined(__AVX2__)
-  typedef __m256i Part;
-  const auto multiply = [](Part x, Part y) { return _mm256_mul_epu32(x, y); };
-#elif defined(__SSE2__)
-  typedef __m128i Part;
-  const auto multiply = [](Part x, Part y) { return _mm_mul_epu32(x, y); };
+  typedef int Half __attribute__((vector_size(32)));
+  const auto multiply = [](Half x, Half y) { return __builtin_ia32_pmuludq256(x, y); };
 #else
-  typedef u64v Part;
-  const auto multiply = [](Part x, Part y) { return (x & 0xffffffff) * (y & 0xffffffff); };
+  typedef int Half __attribute__((vector_size(16)));
+  const auto multiply = [](Half x, Half y) { return __builtin_ia32_pmuludq128(x, y); };
 #endif
-  constexpr int kParts = sizeof(u64v) / sizeof(Part);
-  Part x[kParts], y[kParts];
+  constexpr int kParts = sizeof(u64v) / sizeof(Half);
+  Half x[kParts], y[kParts];
   std::memcpy(x, &a, sizeof a);
   std::memcpy(y, &b, sizeof b);
-  for (int i = 0; i < kParts; ++i) x[i] = multiply(x[i], y[i]);
+  for (int i = 0; i < kParts; ++i) x[i] = (Half)multiply(x[i], y[i]);
   std::memcpy(&a, x, sizeof a);
   return a;
+#else
+  return (a & 0xffffffff) * (b & 0xffffffff);
+#endif
 }
 
 }  // namespace aurora::cpu::AURORA_ISA

@@ -1,0 +1,123 @@
+// Layer normalisation over rows, with the residual sum before it, and its gradient.
+#include <cmath>
+
+#include "cpu/loops.h"
+
+namespace aurora::cpu::AURORA_ISA {
+namespace {
+
+template <class T>
+void normaliseRow(const LayerNorm& args, int64_t n, int64_t width, float* h) {
+  const T* x = args.x.as<T>() + n * width;
+  T* y = args.y.as<T>() + n * width;
+  // The row h stays in the cache as f32: sum may alias x, and the statistics are of the unrounded sum.
+  float mean;
+  if (args.residual) {
+    const T* residual = args.residual.as<T>() + n * width;
+    T* total = args.sum.as<T>() + n * width;
+    mean = sumVectors(width, [&](int64_t j, auto count) {
+      const f32v v = load(x + j, count) + load(residual + j, count);
+      store(total + j, v, count);
+      store(h + j, v, count);
+      return v;
+    });
+  } else {
+    mean = sumVectors(width, [&](int64_t j, auto count) {
+      const f32v v = load(x + j, count);
+      store(h + j, v, count);
+      return v;
+    });
+  }
+  mean /= static_cast<float>(width);
+  const float variance = sumVectors(width, [&](int64_t j, auto count) {
+    const f32v d = load(h + j, count) - mean;
+    return d * d;
+  }) / static_cast<float>(width);
+  const float rstd = 1 / std::sqrt(variance + static_cast<float>(args.epsilon));
+  const T *gamma = args.gamma.as<T>(), *beta = args.beta.as<T>();
+  forVectors(0, width, [&](int64_t j, auto count) {
+    store(y + j, (load(h + j, count) - mean) * rstd * load(gamma + j, count) + load(beta + j, count), count);
+  });
+  if (args.mean) args.mean.as<float>()[n] = mean;
+  if (args.rstd) args.rstd.as<float>()[n] = rstd;
+}
+
+/// dx of row n; adds the row's share of dgamma and dbeta to two f32 rows unless they are null.
+template <class T>
+void normaliseRowBackward(const LayerNormBackward& args, int64_t n, int64_t width, float* dgamma, float* dbeta) {
+  const T *dy = args.dy.as<T>() + n * width, *h = args.h.as<T>() + n * width, *gamma = args.gamma.as<T>();
+  const float mean = args.mean.as<float>()[n], rstd = args.rstd.as<float>()[n];
+  if (dgamma)
+    forVectors(0, width, [&](int64_t j, auto count) {
+      const f32v g = load(dy + j, count);
+      store(dgamma + j, load(dgamma + j, count) + g * ((load(h + j, count) - mean) * rstd), count);
+      store(dbeta + j, load(dbeta + j, count) + g, count);
+    });
+  if (!args.dx) return;
+  const auto scaled = [&](int64_t j, auto count) { return load(dy + j, count) * load(gamma + j, count); };
+  const auto normal = [&](int64_t j, auto count) { return (load(h + j, count) - mean) * rstd; };
+  const float a = sumVectors(width, scaled) / static_cast<float>(width);
+  const float b = sumVectors(width, [&](int64_t j, auto count) { return scaled(j, count) * normal(j, count); }) / static_cast<float>(width);
+  T* dx = args.dx.as<T>() + n * width;
+  if (args.dsum) {
+    const T* dsum = args.dsum.as<T>() + n * width;
+    forVectors(0, width, [&](int64_t j, auto count) {
+      store(dx + j, (scaled(j, count) - a - normal(j, count) * b) * rstd + load(dsum + j, count), count);
+    });
+  } else {
+    forVectors(0, width, [&](int64_t j, auto count) { store(dx + j, (scaled(j, count) - a - normal(j, count) * b) * rstd, count); });
+  }
+}
+
+}  // namespace
+
+void layerNorm(Context& context, const LayerNorm& args) {
+  const int64_t rows = args.x.shape[0], width = args.x.shape[1];
+  const int64_t grain = rowGrain(width), tasks = (rows + grain - 1) / grain;
+  const int64_t stride = (width + 15) / 16 * 16;
+  float* h = context.scratch.get<float>(0, (tasks > 1 ? context.pool.threads() : 1) * stride);
+  withFloat(args.x.dtype, [&](auto type) {
+    using T = decltype(type);
+    const auto piece = [&](int64_t task, int thread) {
+      for (int64_t n = task * grain; n < std::min(rows, (task + 1) * grain); ++n) normaliseRow<T>(args, n, width, h + thread * stride);
+    };
+    if (tasks == 1)
+      piece(0, 0);
+    else if (tasks > 1)
+      context.pool.parallel(tasks, piece);
+  });
+}
+
+void layerNormBackward(Context& context, const LayerNormBackward& args) {
+  const int64_t rows = args.dy.shape[0], width = args.dy.shape[1];
+  const bool parameters = args.dgamma || args.dbeta;
+  // Each block of rows sums its share of dgamma and dbeta by itself; the shares are then added in order. At most kBlocks, to bound
+  // the workspace; the cut depends on the shape alone.
+  constexpr int64_t kBlocks = 32;
+  const int64_t grain = std::max(rowGrain(width), (rows + kBlocks - 1) / kBlocks);
+  const int64_t blocks = (rows + grain - 1) / grain;
+  float* shares = parameters ? context.scratch.get<float>(0, blocks * 2 * width) : nullptr;
+  withFloat(args.dy.dtype, [&](auto type) {
+    using T = decltype(type);
+    forRanges(context, rows, grain, [&](int64_t begin, int64_t end) {
+      float* dgamma = parameters ? shares + begin / grain * 2 * width : nullptr;
+      float* dbeta = parameters ? dgamma + width : nullptr;
+      if (parameters) std::fill(dgamma, dgamma + 2 * width, 0.0f);
+      for (int64_t n = begin; n < end; ++n) normaliseRowBackward<T>(args, n, width, dgamma, dbeta);
+    });
+  });
+  if (!parameters) return;
+  const auto addShares = [&](const View& gradient, const float* share) {
+    if (!gradient) return;
+    float* total = gradient.as<float>();
+    forVectors(0, width, [&](int64_t j, auto count) {
+      f32v added{};
+      for (int64_t block = 0; block < blocks; ++block) added += load(share + block * 2 * width + j, count);
+      store(total + j, load(total + j, count) + added, count);
+    });
+  };
+  addShares(args.dgamma, shares);
+  addShares(args.dbeta, shares + width);
+}
+
+}  // namespace aurora::cpu::AURORA_ISA
