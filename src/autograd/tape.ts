@@ -60,7 +60,7 @@ export function record(
  * more. `fn` is synchronous, takes every activation it uses as an input, draws the same random numbers each time, and
  * returns tensors it made.
  */
-export function checkpoint(fn: (...inputs: Tensor[]) => Tensor[], inputs: Tensor[]): Tensor[] {
+export function checkpoint<T extends readonly Tensor[]>(fn: (...inputs: Tensor[]) => T, inputs: readonly Tensor[]): T {
   if (!isRecording()) return fn(...inputs)
   const { tape } = current!
   const outputs = scope(() => recordingTo({ tape, dry: true }, () => fn(...inputs)))

@@ -14,4 +14,4 @@ export {
 export { Device, device, Stream } from './device.ts'
 export { type DType, type Encoding, elementBytes, type TypedArray } from './dtype.ts'
 export { keep, scope } from './scope.ts'
-export { sizeOf, Tensor } from './tensor.ts'
+export { sizeOf, Tensor, viewId } from './tensor.ts'

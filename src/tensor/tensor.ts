@@ -143,6 +143,11 @@ export class Tensor {
   }
 }
 
+/** A native view for a subclass of Tensor to be constructed on. */
+export function viewId(of: Tensor, offset: number, shape: readonly number[]): Id {
+  return native.view(of.id, offset, shape)
+}
+
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1)
 }
