@@ -1,0 +1,152 @@
+import { AuroraError } from '../errors.ts'
+import type { GradientBuffer, ParameterStore } from '../nn/index.ts'
+import { adamw } from '../ops/index.ts'
+import { copy, keep, scope, type Tensor, zeros } from '../tensor/index.ts'
+import { constant, type Schedule } from './schedules.ts'
+
+export interface AdamWOptions {
+  lr: Schedule
+  betas: readonly [number, number]
+  eps: number
+  /** Of matrices; biases and norms have none. */
+  weightDecay: number
+  /** Largest global gradient norm; undefined: no clipping. */
+  clip: number | undefined
+}
+
+/** Settings of AdamW. Defaults: betas 0.9 and 0.95, eps 1e-8, weightDecay 0.1, clip 1. A number as lr is a constant schedule. */
+export function adamW(options: {
+  lr: number | Schedule
+  betas?: readonly [number, number]
+  eps?: number
+  weightDecay?: number
+  clip?: number | undefined
+}): AdamWOptions {
+  const settings: AdamWOptions = {
+    betas: [0.9, 0.95],
+    eps: 1e-8,
+    weightDecay: 0.1,
+    clip: 1,
+    ...options,
+    lr: asSchedule(options.lr),
+  }
+  const { betas, eps, weightDecay, clip } = settings
+  const holds: Readonly<Record<string, boolean>> = {
+    'betas in [0, 1)': betas.every(beta => beta >= 0 && beta < 1),
+    'eps > 0': eps > 0,
+    'weightDecay ≥ 0': weightDecay >= 0,
+    'clip > 0 or undefined': clip === undefined || clip > 0,
+  }
+  for (const [expected, held] of Object.entries(holds)) {
+    if (!held)
+      throw new AuroraError({
+        code: 'ERR_INVALID_ARGUMENT',
+        message: 'adamW: bad setting',
+        expected,
+        found: JSON.stringify({ ...settings, lr: undefined }),
+      })
+  }
+  return settings
+}
+
+function asSchedule(lr: number | Schedule): Schedule {
+  return typeof lr === 'number' ? constant(lr) : lr
+}
+
+/** The factor that brings a global norm down to `clip`, as torch.nn.utils.clip_grad_norm_ takes it: min(1, clip / (norm + 1e-6)). */
+export function clipScale(norm: number, clip: number | undefined): number {
+  return clip === undefined ? 1 : Math.min(1, clip / (norm + 1e-6))
+}
+
+/** Adds ranges of a model's flat buffers one update after another; its state (moments, f32 master weights) is as flat. */
+export class AdamW {
+  readonly options: AdamWOptions
+  /** Updates made. */
+  steps = 0
+  readonly #store: ParameterStore
+  readonly #m: Tensor
+  readonly #v: Tensor
+  /** f32 copy of bf16 parameters, which are its rounded image; an f32 model is its own. */
+  readonly #master: Tensor | undefined
+  /** For each segment, its views of parameters, gradients and state. */
+  readonly #ranges: { decay: boolean; parameter: Tensor; gradient: Tensor; m: Tensor; v: Tensor; master: Tensor | undefined }[]
+
+  /** Takes what is trainable now; `gradients` are the store's. Master weights begin as the parameters are now. */
+  constructor(store: ParameterStore, gradients: GradientBuffer, options: AdamWOptions) {
+    this.#store = store
+    this.options = options
+    const { size, device } = gradients.tensor
+    const buffer = () => keep(zeros([size], { dtype: 'f32', device }))
+    this.#m = buffer()
+    this.#v = buffer()
+    this.#master = store.flat.dtype === 'bf16' ? buffer() : undefined
+    this.#ranges = store.segments().map(({ offset, stateOffset, length, decay }) => {
+      const state = (of: Tensor) => keep(of.view(stateOffset, [length]))
+      return {
+        decay,
+        parameter: keep(store.flat.view(offset, [length])),
+        gradient: state(gradients.tensor),
+        m: state(this.#m),
+        v: state(this.#v),
+        master: this.#master && state(this.#master),
+      }
+    })
+    this.syncMaster()
+  }
+
+  /** One update with learning rate `lr`; gradients are multiplied by `gradientScale` first (see clipScale). */
+  step(lr: number, gradientScale = 1): void {
+    const { betas, eps, weightDecay } = this.options
+    this.steps += 1
+    for (const { decay, ...buffers } of this.#ranges) {
+      adamw(buffers, {
+        lr,
+        beta1: betas[0],
+        beta2: betas[1],
+        epsilon: eps,
+        weightDecay: decay ? weightDecay : 0,
+        gradientScale,
+        step: this.steps,
+      })
+    }
+  }
+
+  /** Takes the parameters as master weights, after they were written from outside. */
+  syncMaster(): void {
+    for (const { parameter, master } of this.#ranges) if (master) copy(parameter, master)
+  }
+
+  /**
+   * The state as logical tensors, whatever the layout of the buffers: `exp_avg.<parameter>`, `exp_avg_sq.<parameter>` and, in
+   * bf16, `master.<parameter>`, all f32 in the parameter's shape. They are views: reading saves the state, writing restores it.
+   */
+  state(): { name: string; tensor: Tensor }[] {
+    const buffers = Object.entries({ exp_avg: this.#m, exp_avg_sq: this.#v, master: this.#master })
+    return buffers.flatMap(([kind, buffer]) =>
+      buffer === undefined
+        ? []
+        : [...this.#store.stateOffsets()].map(([parameter, offset]) => ({
+            name: `${kind}.${parameter.name}`,
+            tensor: buffer.view(offset, parameter.shape),
+          })),
+    )
+  }
+
+  /** Restores a state: `readInto` fills each of its tensors, as SafetensorsReader.readInto does. */
+  async load(steps: number, readInto: (name: string, tensor: Tensor) => Promise<void>): Promise<void> {
+    await scope(async () => {
+      for (const { name, tensor } of this.state()) await readInto(name, tensor)
+    })
+    this.steps = steps
+  }
+
+  dispose(): void {
+    for (const { parameter, gradient, m, v, master } of this.#ranges)
+      for (const view of [parameter, gradient, m, v, master]) view?.dispose()
+    for (const buffer of [this.#m, this.#v, this.#master]) buffer?.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
