@@ -18,6 +18,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/random.h"
 #include "core/stream.h"
@@ -131,7 +132,8 @@ struct Sample { View logits; double temperature; int64_t topK; double topP; Rand
 
 struct DeviceInfo {
   std::string name;            // "cpu"
-  std::string instructionSet;  // "avx2"
+  std::string instructionSet;  // the kernel set in use: "avx2"
+  std::vector<std::string> instructionSets;  // all that this machine could run
   int threads = 1;
 };
 

@@ -1,0 +1,71 @@
+// The CPU backend: every operation becomes a task of the stream that calls its kernel.
+#include "core/backend.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include "core/device.h"
+#include "cpu/instruction_set.h"
+#include "cpu/stream.h"
+
+namespace aurora::cpu {
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+
+size_t physicalMemory() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+
+std::atomic<size_t> held{0};  // by all CPU devices of the process
+
+class CpuBackend final : public Backend {
+ public:
+  DeviceInfo info() const override { return {"cpu", kernels_.instructionSet, usableInstructionSets(), pool_.threads()}; }
+
+  std::unique_ptr<Stream> createStream() override { return std::make_unique<CpuStream>(pool_); }
+
+  void* allocate(size_t bytes) override {
+    // The system would promise more than it has, and end the process when the promise is taken up.
+    if (held.fetch_add(bytes) + bytes > physicalMemory()) {
+      held -= bytes;
+      return nullptr;
+    }
+    const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
+    void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    if (!memory) held -= bytes;
+    if (memory && bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+  }
+  void release(void* memory, size_t bytes) override {
+    std::free(memory);
+    held -= bytes;
+  }
+
+  void write(Stream& stream, const View& y, const void* host, WireType type) override {
+    on(stream).submit("write", [this, y, host, type](Context& context) { kernels_.write(context, y, host, type); });
+  }
+  void read(Stream& stream, const View& x, void* host, WireType type) override {
+    on(stream).submit("read", [this, x, host, type](Context& context) { kernels_.read(context, x, host, type); });
+  }
+
+#define AURORA_OPERATION(method, Args)                                                                              \
+  void method(Stream& stream, const Args& args) override {                                                          \
+    on(stream).submit(#method, [this, args](Context& context) { kernels_.method(context, args); });                 \
+  }
+#include "core/operations.inc"
+#undef AURORA_OPERATION
+
+ private:
+  static CpuStream& on(Stream& stream) { return static_cast<CpuStream&>(stream); }
+
+  ThreadPool& pool_ = ThreadPool::shared();
+  const KernelTable& kernels_ = chooseKernels();
+};
+
+[[maybe_unused]] const bool registered =
+    registerBackend("cpu", [] { return std::unique_ptr<Backend>(std::make_unique<CpuBackend>()); });
+
+}  // namespace
+}  // namespace aurora::cpu
