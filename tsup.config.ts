@@ -21,4 +21,12 @@ export default defineConfig([
     // The command is one more user of the library: it imports it rather than bundling a second copy.
     external: ['aurora-m'],
   },
+  {
+    // A worker thread's own entry: new Worker() takes a file, whichever form of the library starts it.
+    entry: { 'prepare-worker': 'src/data/prepare-worker.ts' },
+    format: ['esm'],
+    target: 'node20',
+    splitting: false,
+    outDir: 'dist',
+  },
 ])

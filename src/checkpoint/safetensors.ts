@@ -9,8 +9,16 @@ import type { DType, Tensor } from '../tensor/index.ts'
 import { atomicFile } from './atomic.ts'
 import { openFile, readExactly, writeFully } from './files.ts'
 import {
-  buildHeader, byteLength, elementBytes, maxHeaderBytes, parseHeader, type SafetensorsDType, type SafetensorsHeader, type TensorEntry, type TensorInfo,
-} from './safetensors-header.ts' // biome-ignore format: one door
+  buildHeader,
+  byteLength,
+  elementBytes,
+  maxHeaderBytes,
+  parseHeader,
+  type SafetensorsDType,
+  type SafetensorsHeader,
+  type TensorEntry,
+  type TensorInfo,
+} from './safetensors-header.ts'
 
 /** Bytes that are on their way between file and tensor at a time; a multiple of every element's size. */
 const chunkBytes = 8 * 1024 * 1024

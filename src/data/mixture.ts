@@ -81,7 +81,11 @@ export class Mixture {
     const given = this.domains.map(name => domainOptions(domains[name]!))
     const sources = given.map(({ data }, i) => weightedSources(this.domains[i]!, data))
     const tokens = sources.map(list => list.reduce((sum, { data }) => sum + data.tokens, 0))
-    const shares = normalise('domains', given.map(({ weight }) => weight), tokens) // biome-ignore format: one thought
+    const shares = normalise(
+      'domains',
+      given.map(({ weight }) => weight),
+      tokens,
+    )
     this.#components = sources.flatMap((list, domain) =>
       list.map(({ data, weight }) => ({
         key: `${this.domains[domain]}/${data.name}`,

@@ -124,8 +124,14 @@ export class Tokenizer {
         truncation: null,
         padding: null,
         added_tokens: specialTokens.map((content, id) => ({
-          id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true,
-        })), // biome-ignore format: one flag beside the other
+          id,
+          content,
+          single_word: false,
+          lstrip: false,
+          rstrip: false,
+          normalized: false,
+          special: true,
+        })),
         normalizer: null,
         pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, byteLevel] },
         post_processor: null,
