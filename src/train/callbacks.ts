@@ -59,6 +59,11 @@ export interface Callback {
 type EventOf<K extends keyof Callback> = Parameters<NonNullable<Callback[K]>>[0]
 
 /** Tells all callbacks, one after another. */
-export async function notify<K extends keyof Callback>(callbacks: readonly Callback[], name: K, event: EventOf<K>): Promise<void> {
-  for (const callback of callbacks) await (callback[name] as ((event: EventOf<K>) => Awaitable) | undefined)?.call(callback, event)
+export async function notify<K extends keyof Callback>(
+  callbacks: readonly Callback[],
+  name: K,
+  event: EventOf<K>,
+): Promise<void> {
+  for (const callback of callbacks)
+    await (callback[name] as ((event: EventOf<K>) => Awaitable) | undefined)?.call(callback, event)
 }

@@ -7,6 +7,7 @@
 import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { atomicFolder, fileError, recoverFolder, temporaryBeside } from '../checkpoint/index.ts'
+import type { Cursors } from '../data/index.ts'
 import { AuroraError } from '../errors.ts'
 import type { Json } from './fingerprint.ts'
 import type { StepMetrics } from './step-metrics.ts'
@@ -16,14 +17,14 @@ export interface TrainingState {
   format: 1
   /** Steps done. */
   step: number
-  /** The stage of the last step, and the steps done in it. */
+  /** The stage of the last step; '' before the first. */
   stage: string
-  stageStep: number
   tokens: number
+  /** Updates that the optimizer made: steps without those skipped. */
+  updates: number
   skipped: { inRow: number; total: number }
-  seed: number
-  /** How many documents and samples each stage's mixture has drawn from each domain. */
-  position: Json
+  /** How far each domain has been read: where the stage's reader began, after how many steps of the run, and where it is now. */
+  position: { begun: { cursors: Cursors; step: number }; now: Cursors }
   /** What defines the run; see fingerprint.ts. */
   definition: Json
   /** The latest metrics, oldest first: heals logs that a crash of the machine cut short. */
@@ -41,7 +42,12 @@ export class CheckpointStore {
 
   constructor(dir: string, keep: number) {
     if (!Number.isInteger(keep) || keep < 1) {
-      throw new AuroraError({ code: 'ERR_INVALID_ARGUMENT', message: 'bad number of checkpoints to keep', expected: 'a positive integer', found: String(keep) })
+      throw new AuroraError({
+        code: 'ERR_INVALID_ARGUMENT',
+        message: 'bad number of checkpoints to keep',
+        expected: 'a positive integer',
+        found: String(keep),
+      })
     }
     this.dir = dir
     this.keep = keep

@@ -110,7 +110,70 @@ export function isDue(when: readonly EvaluationTime[], point: EvaluationPoint): 
   return when.includes('checkpoints')
 }
 
-export function expectUniqueNames(planned: readonly PlannedEvaluation[]): void {
+export interface EvaluationPlan {
+  evaluations: readonly PlannedEvaluation[]
+  tokenizer: Tokenizer
+  heldOut: Record<string, TokenDataset>
+  /** The JSONL file of results. */
+  path: string
+  onProgress?: (name: string, point: EvaluationPoint, done: number) => void
+}
+
+/** The evaluations of a run: makes each once, at its points. */
+export class Evaluations {
+  readonly #plan: EvaluationPlan
+  #log: EvaluationLog | undefined
+
+  constructor(plan: EvaluationPlan) {
+    expectUniqueNames(plan.evaluations)
+    this.#plan = plan
+  }
+
+  /** Prepares for a run that goes on after `lastStep`. */
+  async open(lastStep: number): Promise<void> {
+    this.#log = await EvaluationLog.open(this.#plan.path, lastStep)
+  }
+
+  /** All results so far. */
+  get records(): readonly EvaluationRecord[] {
+    return this.#log?.records ?? []
+  }
+
+  /** Makes what is due at `point` and was not made before. Ends early, without an error, when the signal is aborted. */
+  async at(
+    point: EvaluationPoint,
+    model: GPTBigCode,
+    signal: AbortSignal | undefined,
+    onRecord: (record: EvaluationRecord) => Promise<void>,
+  ): Promise<void> {
+    const { evaluations, tokenizer, heldOut, onProgress } = this.#plan
+    for (const { evaluator, when } of evaluations) {
+      const { name } = evaluator
+      if (!isDue(when, point) || this.#log!.has(name, point)) continue
+      const started = performance.now()
+      let result: Record<string, unknown>
+      try {
+        signal?.throwIfAborted()
+        result = await evaluator.evaluate({
+          model,
+          tokenizer,
+          heldOut,
+          point,
+          signal,
+          onProgress: done => onProgress?.(name, point, done),
+        })
+      } catch (error) {
+        if (signal?.aborted) return
+        throw error
+      }
+      const record = { name, point, result, seconds: (performance.now() - started) / 1000, time: Date.now() / 1000 }
+      await this.#log!.add(record)
+      await onRecord(record)
+    }
+  }
+}
+
+function expectUniqueNames(planned: readonly PlannedEvaluation[]): void {
   const names = planned.map(({ evaluator }) => evaluator.name)
   const repeated = names.find((name, i) => names.indexOf(name) !== i)
   if (repeated !== undefined) {

@@ -34,7 +34,8 @@ export function tensorBoardOutput(folder: string, pastEvaluations: () => readonl
     async onStart({ step, metricsTail }: StartEvent) {
       train = await TensorBoardWriter.open(join(folder, 'train'), step)
       const { lastStep } = train
-      for (const metrics of metricsTail) if (metrics.step > lastStep && metrics.step <= step) await train.write(stepEvent(metrics))
+      for (const metrics of metricsTail)
+        if (metrics.step > lastStep && metrics.step <= step) await train.write(stepEvent(metrics))
       // Few and small: written anew from the stored results, so that none is lost or twice there.
       evaluation = await TensorBoardWriter.open(join(folder, 'evaluation'), -1)
       for (const record of pastEvaluations()) await evaluation.write(evaluationEvent(record))

@@ -1,12 +1,15 @@
 /** The matrix-multiplication speed this device reaches, to hold a run's speed against. */
 import { linear } from '../ops/index.ts'
-import { type DType, device as deviceOf, type Device, full, scope } from '../tensor/index.ts'
+import { type Device, type DType, device as deviceOf, full, scope } from '../tensor/index.ts'
 
 /**
  * Peak FLOP per second, measured in well under a second: the best of a few products of matrices that fit the caches.
  * A share of it says how near training comes to what the same kernels reach when nothing else is in their way.
  */
-export async function measurePeak(device: Device | string = 'cpu', dtype: Extract<DType, 'f32' | 'bf16'> = 'f32'): Promise<number> {
+export async function measurePeak(
+  device: Device | string = 'cpu',
+  dtype: Extract<DType, 'f32' | 'bf16'> = 'f32',
+): Promise<number> {
   const [rows, width, repeats] = [512, 1024, 6]
   const target = deviceOf(device)
   return scope(async () => {

@@ -35,7 +35,11 @@ export function stage(name: string, options: StageOptions): Stage {
   }
   const budget = tokens ?? steps!
   if (!(Number.isFinite(budget) && budget > 0) || (steps !== undefined && !Number.isInteger(steps))) {
-    throw invalid(`stage "${name}" has no usable length`, 'a positive number of tokens, or a positive integer of steps', String(budget))
+    throw invalid(
+      `stage "${name}" has no usable length`,
+      'a positive number of tokens, or a positive integer of steps',
+      String(budget),
+    )
   }
   if (options.length !== undefined) expectPositiveInteger(`length of stage "${name}"`, options.length)
   return { name, ...options }

@@ -39,11 +39,15 @@ export interface LossRows {
   domain: ArrayLike<number>
 }
 
-/** Sums per-token losses of a global batch by domain, a micro-batch at a time, in float64 and in the order of the rows. */
+/**
+ * Sums per-token losses of a global batch by domain, in float64 and in the order of the rows. It reads one micro-batch
+ * behind: while the losses of one are waited for, the device already has the next to work on.
+ */
 export class LossMeter {
   readonly #domains: readonly string[]
   readonly #sums: Float64Array
   readonly #counts: Float64Array
+  #unread: LossRows | undefined
 
   constructor(domains: readonly string[]) {
     this.#domains = domains
@@ -51,17 +55,27 @@ export class LossMeter {
     this.#counts = new Float64Array(domains.length)
   }
 
-  /** Reads the losses, which waits for the device, and frees their tensor. */
-  async add({ losses, targets, domain }: LossRows): Promise<void> {
-    const values = (await losses.read()) as Float32Array
-    losses.dispose()
-    for (let row = 0; row < values.length; row++) {
-      if (targets[row]! < 0) continue
-      this.#sums[domain[row]!]! += values[row]!
-      this.#counts[domain[row]!]!++
-    }
+  /** Takes over a micro-batch's losses, and reads those of the one before. */
+  async add(rows: LossRows): Promise<void> {
+    const previous = this.#unread
+    this.#unread = rows
+    if (previous) await this.#read(previous)
   }
 
+  /** Reads what is left; afterwards the sums are those of the whole batch. */
+  async finish(): Promise<void> {
+    const last = this.#unread
+    this.#unread = undefined
+    if (last) await this.#read(last)
+  }
+
+  /** Frees losses that were not read, when a step fails. */
+  dispose(): void {
+    this.#unread?.losses.dispose()
+    this.#unread = undefined
+  }
+
+  /** Mean over all trained tokens; NaN without one. */
   get loss(): number {
     const total = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0)
     return total(this.#sums) / total(this.#counts)
@@ -70,5 +84,18 @@ export class LossMeter {
   get lossByDomain(): Record<string, number> {
     const entries = this.#domains.map((name, i) => [name, this.#sums[i]! / this.#counts[i]!] as const)
     return Object.fromEntries(entries.filter((_, i) => this.#counts[i]! > 0))
+  }
+
+  async #read({ losses, targets, domain }: LossRows): Promise<void> {
+    try {
+      const values = await losses.read()
+      for (let row = 0; row < values.length; row++) {
+        if (targets[row]! < 0) continue
+        this.#sums[domain[row]!]! += values[row]!
+        this.#counts[domain[row]!]!++
+      }
+    } finally {
+      losses.dispose()
+    }
   }
 }

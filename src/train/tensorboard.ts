@@ -40,7 +40,10 @@ export class TensorBoardWriter {
    */
   static async open(folder: string, lastStep: number): Promise<TensorBoardWriter> {
     await mkdir(folder, { recursive: true })
-    const existing = (await readdir(folder)).filter(name => filePattern.test(name)).sort().at(-1)
+    const existing = (await readdir(folder))
+      .filter(name => filePattern.test(name))
+      .sort()
+      .at(-1)
     const path = join(folder, existing ?? `events.out.tfevents.${Math.floor(Date.now() / 1000)}.${hostname()}`)
     let step = 0
     const keep = (event: ScalarEvent) => {

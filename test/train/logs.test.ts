@@ -30,11 +30,21 @@ test('metrics are re-aligned to the checkpoint: later lines go, a cut line goes,
   const resumed = await MetricsLog.open(path, 3)
   await resumed.write(metricsOf(4, 40))
   await resumed.close()
-  assert.equal((await readMetrics(path)).map(({ loss }) => loss), [1 / 8, 2 / 8, 3 / 8, 40])
+  assert.equal(
+    (await readMetrics(path)).map(({ loss }) => loss),
+    [1 / 8, 2 / 8, 3 / 8, 40],
+  )
 
-  const healed = await MetricsLog.open(path, 6, [4, 5, 6, 7].map(step => metricsOf(step)))
+  const healed = await MetricsLog.open(
+    path,
+    6,
+    [4, 5, 6, 7].map(step => metricsOf(step)),
+  )
   await healed.close()
-  assert.equal((await readMetrics(path)).map(({ step }) => step), [1, 2, 3, 4, 5, 6])
+  assert.equal(
+    (await readMetrics(path)).map(({ step }) => step),
+    [1, 2, 3, 4, 5, 6],
+  )
   assert.equal((await readMetrics(path))[3], metricsOf(4, 40))
 })
 
@@ -61,7 +71,13 @@ test('values that are not finite survive JSON', async () => {
 test('evaluations are found again, those after the checkpoint dropped', async () => {
   const path = join(folder, 'evaluations.jsonl')
   const point = (step: number, label: string): EvaluationPoint => ({ stage: 'base', step, tokens: 64 * step, label })
-  const record = (step: number, label: string): EvaluationRecord => ({ name: 'bpb', point: point(step, label), result: { fi: 2 }, seconds: 1, time: 9 })
+  const record = (step: number, label: string): EvaluationRecord => ({
+    name: 'bpb',
+    point: point(step, label),
+    result: { fi: 2 },
+    seconds: 1,
+    time: 9,
+  })
   const log = await EvaluationLog.open(path, 0)
   await log.add(record(0, 'start'))
   await log.add(record(10, 'base'))
@@ -81,9 +97,18 @@ test('evaluations are due where the plan says', () => {
     { stage: 'base', step: 5, tokens: 5, label: 'step-5' },
     { stage: 'base', step: 9, tokens: 9, label: 'base' },
   ]
-  assert.equal(points.map(point => isDue(['before'], point)), [true, false, false])
-  assert.equal(points.map(point => isDue(['stages'], point)), [false, false, true])
-  assert.equal(points.map(point => isDue(['checkpoints'], point)), [false, true, true])
+  assert.equal(
+    points.map(point => isDue(['before'], point)),
+    [true, false, false],
+  )
+  assert.equal(
+    points.map(point => isDue(['stages'], point)),
+    [false, false, true],
+  )
+  assert.equal(
+    points.map(point => isDue(['checkpoints'], point)),
+    [false, true, true],
+  )
 })
 
 test.run()

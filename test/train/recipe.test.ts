@@ -87,9 +87,33 @@ const mistakes: [string, string, string, string, string, string, string][] = [
   ['wrong type', 'sequences: 4', 'sequences: four', 'batch.sequences', 'a number', '"four"', '12:10'],
   ['out of range', 'heldOut: 0.1', 'heldOut: 2', 'data.en.heldOut', 'at most 0.9', '2', '7:31'],
   ['not an integer', 'steps: 10', 'steps: 1.5', 'stages[0].steps', 'an integer', '1.5', '16:5'],
-  ['unknown variant', 'type: constant', 'type: costant', 'stages[1].schedule.type', '"continue" or "constant" or "linear" or "warmupCosine" or "wsd"', '"costant"', '21:17'],
-  ['unknown corpus', 'mixture: { en: 1 }', 'mixture: { sv: 1 }', 'stages[0].mixture.sv', 'a corpus of data (en, fi, curated)', '1', '17:16'],
-  ['neither of two', 'tokenizer: { file: tokenizer.json }', 'tokenizer: {}', 'tokenizer', 'either file or train', 'a map with nothing', '5:1'],
+  [
+    'unknown variant',
+    'type: constant',
+    'type: costant',
+    'stages[1].schedule.type',
+    '"continue" or "constant" or "linear" or "warmupCosine" or "wsd"',
+    '"costant"',
+    '21:17',
+  ],
+  [
+    'unknown corpus',
+    'mixture: { en: 1 }',
+    'mixture: { sv: 1 }',
+    'stages[0].mixture.sv',
+    'a corpus of data (en, fi, curated)',
+    '1',
+    '17:16',
+  ],
+  [
+    'neither of two',
+    'tokenizer: { file: tokenizer.json }',
+    'tokenizer: {}',
+    'tokenizer',
+    'either file or train',
+    'a map with nothing',
+    '5:1',
+  ],
 ]
 
 for (const [what, before, after, path, expected, found, at] of mistakes) {
@@ -116,7 +140,10 @@ test('YAML that cannot be read is refused with its place', () => {
 })
 
 test('hostile YAML: aliases that expand without end, prototype keys, a document that is no map', () => {
-  const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]', ...'bcdefghi'.split('').map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[i]}`)}]`)]
+  const bomb = [
+    'a: &a [x,x,x,x,x,x,x,x,x]',
+    ...'bcdefghi'.split('').map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[i]}`)}]`),
+  ]
   assert.is(errorOf(() => parseRecipe(bomb.join('\n'))).code, 'ERR_RECIPE')
   assert.is(errorOf(() => parseRecipe(`__proto__: { polluted: 1 }\n${text}`)).code, 'ERR_RECIPE')
   assert.is(({} as { polluted?: number }).polluted, undefined)

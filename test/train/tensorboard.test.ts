@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, readdir, rm, truncate } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -53,7 +53,10 @@ test('reopening removes later steps and a record cut short, and goes on in the s
   await second.write({ wallTime: 5, step: 5, scalars: { loss: 50 } })
   await second.close()
   assert.equal((await readdir(folder)).length, 1)
-  assert.equal((await readScalarEvents(second.path)).map(({ scalars }) => scalars.loss), [1, 2, 3, 4, 50])
+  assert.equal(
+    (await readScalarEvents(second.path)).map(({ scalars }) => scalars.loss),
+    [1, 2, 3, 4, 50],
+  )
 
   const third = await TensorBoardWriter.open(folder, 2)
   await third.close()
@@ -61,7 +64,10 @@ test('reopening removes later steps and a record cut short, and goes on in the s
   const fourth = await TensorBoardWriter.open(folder, 9)
   await fourth.write({ wallTime: 3, step: 3, scalars: { loss: 3 } })
   await fourth.close()
-  assert.equal((await readScalarEvents(fourth.path)).map(({ step }) => step), [1, 2, 3])
+  assert.equal(
+    (await readScalarEvents(fourth.path)).map(({ step }) => step),
+    [1, 2, 3],
+  )
 })
 
 test.run()

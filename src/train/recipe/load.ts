@@ -95,7 +95,12 @@ function offsetOf(root: unknown, path: Path): number | undefined {
 
 // --- errors -----------------------------------------------------------------------------------------------------------
 
-function recipeError(issues: readonly z.core.$ZodIssue[], recipe: unknown, source: string, locate: Locate | undefined): AuroraError {
+function recipeError(
+  issues: readonly z.core.$ZodIssue[],
+  recipe: unknown,
+  source: string,
+  locate: Locate | undefined,
+): AuroraError {
   const problems = issues.flatMap(issue => explain(issue, recipe))
   const [first] = problems
   const at = locate?.(first!.path)
@@ -120,7 +125,11 @@ function explain(issue: z.core.$ZodIssue, recipe: unknown): Problem[] {
   const found = show(valueAt(recipe, path))
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map(key => ({ path: [...path, key], expected: 'no such key', found: show(valueAt(recipe, [...path, key])) }))
+      return issue.keys.map(key => ({
+        path: [...path, key],
+        expected: 'no such key',
+        found: show(valueAt(recipe, [...path, key])),
+      }))
     case 'invalid_type':
       return [{ path, expected: typeNames[issue.expected] ?? issue.expected, found }]
     case 'invalid_value':
@@ -136,7 +145,9 @@ function explain(issue: z.core.$ZodIssue, recipe: unknown): Problem[] {
         const at = path.at(-1) === issue.discriminator ? path : [...path, issue.discriminator]
         return [{ path: at, expected, found: show(valueAt(recipe, at)) }]
       }
-      const expected = issue.errors.flatMap(branch => branch.slice(0, 1).flatMap(inner => explain({ ...inner, path: [...path] }, recipe)))
+      const expected = issue.errors.flatMap(branch =>
+        branch.slice(0, 1).flatMap(inner => explain({ ...inner, path: [...path] }, recipe)),
+      )
       return [{ path, expected: expected.map(problem => problem.expected).join(' or '), found }]
     }
     default:
@@ -162,7 +173,10 @@ function bound(origin: string, words: string, limit: number | bigint): string {
 
 function pathText(path: Path): string {
   if (path.length === 0) return 'the recipe'
-  return path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : text ? `${text}.${String(step)}` : String(step)), '')
+  return path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text ? `${text}.${String(step)}` : String(step)),
+    '',
+  )
 }
 
 function valueAt(value: unknown, path: Path): unknown {
@@ -187,7 +201,10 @@ function absolutePaths(recipe: CheckedRecipe, folder: string): CheckedRecipe {
     model: { ...recipe.model, from: optional(recipe.model.from) },
     tokenizer: recipe.tokenizer && { ...recipe.tokenizer, file: optional(recipe.tokenizer.file) },
     data: Object.fromEntries(
-      Object.entries(recipe.data).map(([name, corpus]) => [name, { ...corpus, files: corpus.files && [corpus.files].flat().map(absolute) }]),
+      Object.entries(recipe.data).map(([name, corpus]) => [
+        name,
+        { ...corpus, files: corpus.files && [corpus.files].flat().map(absolute) },
+      ]),
     ),
     evaluations: recipe.evaluations.map(evaluation => {
       if (evaluation.type === 'codeSuite') return { ...evaluation, tasks: absolute(evaluation.tasks) }

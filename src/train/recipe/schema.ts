@@ -225,22 +225,29 @@ export const recipeSchema = z
       if (data[corpus] !== undefined) return
       context.issues.push({ code: 'custom', input: corpus, path: at, message: `expected a corpus of data (${known.join(', ')})` })
     }
-    for (const [corpus, { of }] of Object.entries(data)) {
-      of?.forEach((source, i) => {
-        refer(source, ['data', corpus, 'of', i])
-        if (data[source]?.of === undefined) return
-        context.issues.push({ code: 'custom', input: source, path: ['data', corpus, 'of', i], message: 'expected a corpus that has files' })
-      })
+    for (const [corpus, { of = [] }] of Object.entries(data)) {
+      for (const [i, source] of of.entries()) {
+        const path = ['data', corpus, 'of', i]
+        refer(source, path)
+        if (data[source]?.of === undefined) continue
+        context.issues.push({ code: 'custom', input: source, path, message: 'expected a corpus that has files' })
+      }
     }
-    stages.forEach((stage, i) => {
-      for (const corpus of Object.keys(stage.mixture)) refer(corpus, ['stages', i, 'mixture', corpus])
-    })
-    evaluations.forEach((evaluation, i) => {
-      if (evaluation.type === 'bitsPerByte') evaluation.on?.forEach((corpus, j) => refer(corpus, ['evaluations', i, 'on', j]))
-    })
-    tokenizer?.train?.on?.forEach((corpus, i) => refer(corpus, ['tokenizer', 'train', 'on', i]))
+    for (const [i, { mixture }] of stages.entries()) {
+      for (const corpus of Object.keys(mixture)) refer(corpus, ['stages', i, 'mixture', corpus])
+    }
+    for (const [i, evaluation] of evaluations.entries()) {
+      if (evaluation.type !== 'bitsPerByte') continue
+      for (const [j, corpus] of (evaluation.on ?? []).entries()) refer(corpus, ['evaluations', i, 'on', j])
+    }
+    for (const [i, corpus] of (tokenizer?.train?.on ?? []).entries()) refer(corpus, ['tokenizer', 'train', 'on', i])
     if (model.create && !tokenizer) {
-      context.issues.push({ code: 'custom', input: undefined, path: ['tokenizer'], message: 'expected a tokenizer for a new model' })
+      context.issues.push({
+        code: 'custom',
+        input: undefined,
+        path: ['tokenizer'],
+        message: 'expected a tokenizer for a new model',
+      })
     }
   })
 

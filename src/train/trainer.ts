@@ -1,0 +1,223 @@
+/** The trainer: a model, an optimizer and a curriculum in; steps, checkpoints and evaluations out. */
+import { join } from 'node:path'
+import { writeFileAtomic } from '../checkpoint/index.ts'
+import { AuroraError } from '../errors.ts'
+import type { GPTBigCode } from '../models/index.ts'
+import type { AdamWOptions } from '../optim/index.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
+import { type Callback, type EndEvent, notify, type StageEvent } from './callbacks.ts'
+import { CheckpointStore, checkpointFiles, readTrainingState } from './checkpoints.ts'
+import type { EvaluationPoint, Evaluations } from './evaluations.ts'
+import { differences, expectSameRun, type Json, plainJson } from './fingerprint.ts'
+import { Session } from './session.ts'
+import { Curriculum, type PlacedStage, type Stage } from './stage.ts'
+import type { StepMetrics } from './step-metrics.ts'
+
+export interface TrainerOptions {
+  model: GPTBigCode
+  /** Made by adamW({ … }); its learning rate is the run's schedule. */
+  optimizer: AdamWOptions
+  batch: {
+    /** Sequences of a global batch. */
+    sequences: number
+    /** Tokens a sequence, unless a stage has its own length. */
+    length: number
+    /** Sequences computed at once (default: all); gradients are accumulated over the micro-batches of a batch. */
+    microBatch?: number
+  }
+  curriculum: readonly Stage[]
+  /** Decides the order of the data. Default 0. */
+  seed?: number
+  checkpoints?: {
+    dir: string
+    /** Steps between two checkpoints. Each stage's end makes one in any case. */
+    every?: number
+    /** How many of the newest stay. Default 2. */
+    keep?: number
+  }
+  /** Written into checkpoints, so that each is a complete model. */
+  tokenizer?: Tokenizer
+  evaluations?: Evaluations
+  callbacks?: readonly Callback[]
+  /** Steps in a row whose loss or gradient is not finite that are skipped; one more ends the run. Default 5. */
+  maxSkipped?: number
+  /** FLOP per second to hold the speed against. 'measure' (default) times matrix products once, for some tenths of a second. */
+  peak?: number | 'measure' | 'none'
+  /** More that defines the run (its data, say): a checkpoint is only gone on from when it agrees. */
+  definition?: Record<string, unknown>
+}
+
+export interface RunControl {
+  /** Ends the run after a checkpoint. */
+  signal?: AbortSignal
+  /** Go on from the last checkpoint; without one the run starts afresh. */
+  resume?: boolean
+  /** Accept a checkpoint of a run defined otherwise: all differences, or those at and below these paths. */
+  allowChanges?: boolean | readonly string[]
+}
+
+export class Trainer {
+  readonly model: GPTBigCode
+  readonly curriculum: Curriculum
+  readonly #options: TrainerOptions
+  readonly #store: CheckpointStore | undefined
+  readonly #callbacks: readonly Callback[]
+  /** All that defines the run, as checkpoints keep it. */
+  readonly definition: Json
+  #session: Session | undefined
+
+  constructor(options: TrainerOptions) {
+    this.model = options.model
+    this.curriculum = new Curriculum(options.curriculum, options.batch)
+    this.#options = options
+    this.#store = options.checkpoints && new CheckpointStore(options.checkpoints.dir, options.checkpoints.keep ?? 2)
+    this.#callbacks = options.callbacks ?? []
+    this.definition = describeRun(options, this.curriculum)
+    expectPositions(options.model, this.curriculum)
+  }
+
+  /**
+   * Trains, a step an iteration. It ends when the curriculum is done, and after a checkpoint when the signal is aborted;
+   * leaving the loop ends it at once. Logs, checkpoints and evaluations of a step are done when it is yielded.
+   *
+   * @throws AuroraError ERR_RUN_EXISTS (checkpoints are there and `resume` is not set), ERR_RUN_CHANGED (see allowChanges),
+   *   ERR_NOT_FINITE (too many skipped steps in a row), and whatever callbacks and evaluators throw
+   */
+  async *run(control: RunControl = {}): AsyncGenerator<StepMetrics, void> {
+    if (this.#session)
+      throw new AuroraError({ code: 'ERR_STATE', message: 'this trainer is running already', expected: 'one run at a time' })
+    const session = new Session(this.#options, this.curriculum)
+    this.#session = session
+    let end: Pick<EndEvent, 'reason' | 'error'> = { reason: 'stopped' }
+    try {
+      yield* this.#steps(session, control)
+      end = { reason: session.progress === this.curriculum.totalSteps ? 'finished' : 'aborted' }
+    } catch (error) {
+      end = { reason: 'failed', error }
+      throw error
+    } finally {
+      this.#session = undefined
+      session.learner.dispose()
+      await this.#notify('onEnd', { ...end, step: session.progress })
+    }
+  }
+
+  async *#steps(
+    session: Session,
+    { signal, resume = false, allowChanges = false }: RunControl,
+  ): AsyncGenerator<StepMetrics, void> {
+    const { totalSteps } = this.curriculum
+    const folder = await this.#store?.latest()
+    if (folder && !resume) throw runExists(this.#store!.dir)
+    if (folder) await this.#restore(session, folder, allowChanges)
+    let saved = session.progress
+    await session.measurePeak()
+    await this.#options.evaluations?.open(saved)
+    const { tail: metricsTail } = session
+    const config = this.definition as Record<string, unknown>
+    await this.#notify('onStart', { config, totalSteps, step: saved, resumed: folder !== undefined, metricsTail })
+    await this.#evaluate(session, signal)
+    while (session.progress < totalSteps && !signal?.aborted) {
+      if (session.enter()) await this.#notify('onStage', stageEvent(session.stage))
+      const metrics = await session.step()
+      await this.#notify('onStep', metrics)
+      if (this.#isCheckpointDue(session.progress)) {
+        saved = session.progress
+        await this.#checkpoint(session)
+        await this.#evaluate(session, signal)
+      }
+      yield metrics
+    }
+    if (saved < session.progress) await this.#checkpoint(session)
+  }
+
+  #isCheckpointDue(step: number): boolean {
+    const every = this.#options.checkpoints?.every
+    return this.curriculum.closesStage(step) || (every !== undefined && step % every === 0)
+  }
+
+  async #checkpoint(session: Session): Promise<void> {
+    if (!this.#store) return
+    const { progress: step } = session
+    const started = performance.now()
+    const folder = await this.#store.save(step, async folder => {
+      await this.model.savePretrained(folder, { tokenizer: this.#options.tokenizer })
+      await session.learner.saveOptimizer(join(folder, checkpointFiles.optimizer))
+      await writeFileAtomic(join(folder, checkpointFiles.state), `${JSON.stringify(session.state(this.definition), null, 1)}\n`)
+    })
+    const seconds = (performance.now() - started) / 1000
+    await this.#notify('onCheckpoint', {
+      folder,
+      step,
+      stage: this.curriculum.before(step)!.stage.name,
+      stageEnd: this.curriculum.closesStage(step),
+      seconds,
+    })
+  }
+
+  async #restore(session: Session, folder: string, allowChanges: boolean | readonly string[]): Promise<void> {
+    const state = await readTrainingState(folder)
+    expectSameRun(state.definition, this.definition, allowChanges, folder)
+    await session.restore(folder, state, differences(state.definition, this.definition).length === 0)
+  }
+
+  async #evaluate(session: Session, signal: AbortSignal | undefined): Promise<void> {
+    const point = this.#point(session.progress)
+    await this.#options.evaluations?.at(point, this.model, signal, record => this.#notify('onEvaluation', record))
+  }
+
+  #point(step: number): EvaluationPoint {
+    const stage = this.curriculum.before(step)?.stage.name ?? ''
+    const label = step === 0 ? 'start' : this.curriculum.closesStage(step) ? stage : `step-${step}`
+    return { stage, step, tokens: this.curriculum.tokens(step), label }
+  }
+
+  #notify<K extends keyof Callback>(name: K, event: Parameters<NonNullable<Callback[K]>>[0]): Promise<void> {
+    return notify(this.#callbacks, name, event)
+  }
+}
+
+function stageEvent({ stage, index, steps, firstStep }: PlacedStage): StageEvent {
+  return { name: stage.name, index, steps, firstStep, mixture: { ...stage.data.weights } }
+}
+
+function describeRun({ model, optimizer, batch, seed = 0, definition = {} }: TrainerOptions, curriculum: Curriculum): Json {
+  const { lr, ...settings } = optimizer
+  return plainJson({
+    seed,
+    model: { ...model.config, dtype: model.dtype },
+    optimizer: { ...settings, schedule: lr.describe() },
+    batch: { sequences: batch.sequences, length: batch.length },
+    stages: curriculum.stages.map(({ stage, steps, length }) => ({
+      name: stage.name,
+      steps,
+      length,
+      schedule: stage.schedule === undefined || stage.schedule === 'continue' ? 'continue' : stage.schedule.describe(),
+      freeze: stage.freeze ?? [],
+      data: stage.data.describe(),
+    })),
+    ...definition,
+  })
+}
+
+function expectPositions(model: GPTBigCode, curriculum: Curriculum): void {
+  const { nPositions } = model.config
+  const tooLong = curriculum.stages.find(({ length }) => length > nPositions)
+  if (!tooLong) return
+  throw new AuroraError({
+    code: 'ERR_SEQUENCE_LENGTH',
+    message: `sequences of stage "${tooLong.stage.name}" are longer than the model can take`,
+    expected: `at most ${nPositions} tokens (n_positions)`,
+    found: String(tooLong.length),
+  })
+}
+
+function runExists(dir: string): AuroraError {
+  return new AuroraError({
+    code: 'ERR_RUN_EXISTS',
+    message: `${dir} holds checkpoints of a run`,
+    expected: 'a folder without checkpoints for a new run',
+    found: 'checkpoints',
+    hint: 'go on with that run (resume), or choose another folder',
+  })
+}
