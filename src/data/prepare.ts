@@ -153,6 +153,14 @@ async function* batches(documents: AsyncIterable<TextDocument>): AsyncGenerator<
   if (texts.length > 0) yield texts
 }
 
+/** Starts prepare-worker, which lies beside this file in the package and in a checkout. */
+function startWorker(workerData: WorkerSetup): Worker {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./prepare-worker.js', import.meta.url), { workerData })
+  // A checkout's sources run through tsx, whose loader new threads do not take over.
+  const entry = JSON.stringify(new URL('./prepare-worker.ts', import.meta.url).href)
+  return new Worker(`import('tsx/esm/api').then(({ register }) => (register(), import(${entry})))`, { eval: true, workerData })
+}
+
 interface Waiting {
   resolve: (batch: EncodedBatch) => void
   reject: (error: unknown) => void
@@ -166,11 +174,8 @@ class EncodingPool {
   #failure: AuroraError | undefined
 
   constructor(count: number, setup: WorkerSetup) {
-    // Beside this file: the source's in a checkout, the built one in the package.
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    const entry = new URL(`./prepare-worker.${extension}`, import.meta.url)
     this.#workers = Array.from({ length: count }, () => {
-      const worker = new Worker(entry, { workerData: setup })
+      const worker = startWorker(setup)
       worker.on('message', (reply: WorkerReply) => this.#settle(reply))
       worker.on('error', cause => this.#fail(cause.message, cause))
       worker.on('exit', code => code !== 0 && this.#fail(`it exited with ${code}`))
