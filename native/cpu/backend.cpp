@@ -22,7 +22,11 @@ std::atomic<size_t> held{0};  // by all CPU devices of the process
 
 class CpuBackend final : public Backend {
  public:
-  DeviceInfo info() const override { return {"cpu", kernels_.instructionSet, usableInstructionSets(), pool_.threads()}; }
+  DeviceInfo info() const override {
+    DeviceInfo info{"cpu", kernels_.instructionSet, {}, pool_.threads()};
+    for (const KernelTable* table : usableKernels()) info.instructionSets.push_back(table->instructionSet);
+    return info;
+  }
 
   std::unique_ptr<Stream> createStream() override { return std::make_unique<CpuStream>(pool_); }
 

@@ -1,7 +1,6 @@
 // Which kernels this machine runs: the best set that it has, or the one that AURORA_ISA names.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "cpu/kernels.h"
@@ -9,7 +8,7 @@
 namespace aurora::cpu {
 
 /// Sets that were compiled in and that this CPU and operating system support, best first.
-std::vector<std::string> usableInstructionSets();
+std::vector<const KernelTable*> usableKernels();
 /// Throws ERR_INVALID_ARGUMENT, naming the choices, when AURORA_ISA names none of them.
 const KernelTable& chooseKernels();
 

@@ -11,6 +11,7 @@
 #include <exception>
 #include <fstream>
 #include <mutex>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,10 +45,13 @@ double cgroupLimit() {
   while (std::getline(groups, line)) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    // "0::/path" (v2), "4:cpu,cpuacct:/path" (v1)
+    std::istringstream controllers(line.substr(first + 1, second - first - 1));
     std::string path = line.substr(second + 1);
-    const bool v2 = controllers == ",,";
-    if (!v2 && controllers.find(",cpu,") == std::string::npos) continue;
+    const bool v2 = second == first + 1;
+    bool limitsCpu = v2;
+    for (std::string controller; std::getline(controllers, controller, ',');) limitsCpu |= controller == "cpu";
+    if (!limitsCpu) continue;
     // Every ancestor limits, too. In a container the path may be the host's: then only the root exists.
     for (bool last = false; !last;) {
       if (path == "/" || path.empty()) path.clear(), last = true;
