@@ -1,4 +1,5 @@
 // The forward pass of attention: one task for each block of rows, against the packed keys and values.
+#include "cpu/attention/dropout_mask.h"
 #include "cpu/attention/online_softmax.h"
 #include "cpu/kernels.h"
 
@@ -36,7 +37,7 @@ void forward(Context& ctx, const Attention& args) {
       softmax.clear(block);
       for (int r = 0; r < block.rows; ++r) {
         block.keys[r] = problem.keys(problem.position(firstRow + r));
-        packRow(qkv + problem.queryAt(keyHead, firstRow + r), problem.width, static_cast<float>(args.scale),
+        packRow(qkv + problem.queryAt(keyHead, firstRow + r), problem.width, static_cast<float>(args.scale * kLog2E),
                 softmax.queries + r * problem.stride, problem.stride);
       }
       const KeyRange keys = block.allKeys();

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "cpu/attention/dropout_mask.h"
+#include "cpu/attention/exp2.h"
 #include "cpu/attention/problem.h"
 #include "cpu/kernels.h"
-#include "cpu/math.h"
 
 namespace aurora::cpu::AURORA_ISA {
 namespace {
@@ -50,9 +50,9 @@ std::vector<Chunk> cut(const Problem& problem) {
 /// The memory of one thread's block.
 struct Workspace {
   int stride;
-  float *queries, *dy, *dqueries;  // packed rows; queries are scaled
+  float *queries, *dy, *dqueries;  // packed rows; queries are scaled by scale · log₂ e
   float *weights, *dscores;        // [kBlockRows, kTileKeys]
-  float negativeLogSumExp[kBlockRows], dot[kBlockRows];
+  float shift[kBlockRows], dot[kBlockRows];  // −log₂ Σ exp(scores), and D
 
   static int64_t floats(int stride) { return int64_t{kBlockRows} * (3 * stride + 2 * kTileKeys); }
   Workspace(float* memory, int rowStride)
@@ -78,18 +78,18 @@ void recompute(const BlockRows& block, const Workspace& work, int64_t tileStart,
     float *weights = work.weights + r * kTileKeys, *dscores = work.dscores + r * kTileKeys;
     const auto own = block.span(r, tileStart);
     const int begin = own.begin < own.end ? own.begin / W * W : 0, end = own.begin < own.end ? roundUp(own.end, W) : 0;
-    const float shift = work.negativeLogSumExp[r], dot = work.dot[r];
+    const float shift = work.shift[r], dot = work.dot[r];
     if (dropping && begin < end) {
       float factors[kTileKeys] = {};
       mask(r, tileStart + own.begin, own.end - own.begin, factors + own.begin);
       for (int j = begin; j < end; j += W) {
-        const f32v p = exp(load(weights + j) + shift), factor = load(factors + j);
+        const f32v p = exp2(load(weights + j) + shift), factor = load(factors + j);
         store(dscores + j, p * (load(dscores + j) * factor - dot));
         store(weights + j, p * factor);
       }
     } else {
       for (int j = begin; j < end; j += W) {
-        const f32v p = exp(load(weights + j) + shift);
+        const f32v p = exp2(load(weights + j) + shift);
         store(dscores + j, p * (load(dscores + j) - dot));
         store(weights + j, p);
       }
@@ -180,12 +180,12 @@ void backward(Context& ctx, const AttentionBackward& args) {
         for (int r = 0; r < block.strips * kStripRows; ++r) {
           const bool real = r < block.rows;  // others fill up the last strip with 0
           const int64_t row = real ? firstRow + r : firstRow, result = problem.resultAt(keyHead, row);
-          packRow(qkv + problem.queryAt(keyHead, row), real ? width : 0, scale, work.queries + r * stride, stride);
+          packRow(qkv + problem.queryAt(keyHead, row), real ? width : 0, scale * kLog2E, work.queries + r * stride, stride);
           packRow(args.dy.as<const T>() + result, real ? width : 0, 1, work.dy + r * stride, stride);
           packRow(args.y.as<const T>() + result, real ? width : 0, 1, work.dqueries + r * stride, stride);
           work.dot[r] = dotProduct(work.dy + r * stride, work.dqueries + r * stride, stride);
           std::fill_n(work.dqueries + r * stride, stride, 0.0f);
-          work.negativeLogSumExp[r] = -args.logSumExp.as<const float>()[problem.logSumExpAt(keyHead, row)];
+          work.shift[r] = -kLog2E * args.logSumExp.as<const float>()[problem.logSumExpAt(keyHead, row)];
           if (real) block.keys[r] = problem.keys(problem.position(row));
         }
         const KeyRange keys = block.allKeys();
@@ -217,9 +217,10 @@ void backward(Context& ctx, const AttentionBackward& args) {
           else
             for (int64_t k = 0; k < tileFloats; k += W) store(total + k, load(total + k) + load(part + k));
         }
+        const float unit = ofKeys ? kLn2 : 1;  // the queries were scaled by log₂ e
         T* out = dqkv + (ofKeys ? layout.keyOffset(firstHead + g) : layout.valueOffset(firstHead + g));
         for (int64_t j = tile * kTileKeys; j < std::min((tile + 1) * kTileKeys, problem.positions); ++j)
-          unpackRow(total + (j - tile * kTileKeys) * stride, width, 1, out + j * layout.rowWidth());
+          unpackRow(total + (j - tile * kTileKeys) * stride, width, unit, out + j * layout.rowWidth());
       }
     });
   }

@@ -14,7 +14,7 @@ using namespace flash;
 /// Cache positions of one task.
 constexpr int64_t kSplit = 4 * kTileKeys;
 
-/// What a split leaves for each query head: Σ exp(score − maximum)·value [K], then the maximum and Σ exp(score − maximum).
+/// What a split leaves for each query head: Σ 2^(score − maximum)·value [K], then the maximum and Σ 2^(score − maximum).
 int64_t partialFloats(int64_t width) { return roundUp(width, W) + 2 * W; }
 
 /// One split of one sequence and key head, and the query heads blockStart … blockStart + rows − 1 of those that share the key head.
@@ -64,7 +64,7 @@ void merge(const float* partials, int64_t step, int64_t count, int width, float*
   std::fill_n(sums, columns, 0.0f);
   for (int64_t s = 0; s < count; ++s) {
     const float* partial = partials + s * step;
-    const float factor = exp(splat(partial[columns] - maximum))[0];
+    const float factor = exp2(splat(partial[columns] - maximum))[0];
     total += factor * partial[columns + W];
     for (int k = 0; k < columns; k += W) store(sums + k, load(sums + k) + factor * load(partial + k));
   }
@@ -94,7 +94,7 @@ void decode(Context& ctx, const AttentionDecode& args) {
     attendSplit<T>({args.qkv.as<const T>() + b * layout.rowWidth() + layout.queryOffset(firstHead), args.keys.as<const T>() + cache,
                     args.values.as<const T>() + cache, cacheRow, {split * kSplit, std::min((split + 1) * kSplit, length(b))},
                     static_cast<int>(std::min<int64_t>(kBlockRows, (keyHead + 1) * sharing - firstHead)), width,
-                    static_cast<float>(args.scale)},
+                    static_cast<float>(args.scale * kLog2E)},
                    memory + thread * memoryFloats, partials + ((b * splits + split) * layout.heads + firstHead) * partial);
   });
 

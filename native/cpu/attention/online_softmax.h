@@ -1,24 +1,24 @@
 // Softmax-weighted sums of values, one tile of keys after another (Milakov & Gimelshein 2018; Dao et al. 2022): each row keeps its largest
 // score so far, the sum of exponentials relative to it, and the weighted sum of values; a larger maximum rescales what was gathered.
+// Scores are in units of log 2: the queries come scaled by log₂ e.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 
-#include "cpu/attention/dropout_mask.h"
+#include "cpu/attention/exp2.h"
 #include "cpu/attention/problem.h"
-#include "cpu/math.h"
 
 namespace aurora::cpu::AURORA_ISA::flash {
 
 /// The memory of one thread's block. Rows are packed rows of `stride` floats.
 struct OnlineSoftmax {
   int stride;
-  float* queries;  // scaled
+  float* queries;  // scaled by scale · log₂ e
   float* sums;     // Σ weight · value
   float* scores;   // [kBlockRows, kTileKeys]
   float maximum[kBlockRows];
-  float total[kBlockRows][W];  // Σ exp(score − maximum), in lanes
+  float total[kBlockRows][W];  // Σ 2^(score − maximum), in lanes
 
   static int64_t floats(int stride) { return int64_t{kBlockRows} * (2 * stride + kTileKeys); }
 
@@ -62,8 +62,8 @@ struct OnlineSoftmax {
     addWeighted(block, scores, values, stride, width, sums);
   }
 
-  /// log Σ exp(score) of a row, and 1 / Σ exp(score − maximum), which scales its sums to the result.
-  float logSumExp(int row) const { return maximum[row] + std::log(sum(load(total[row]))); }
+  /// The natural logarithm of a row's sum of exponentials, and what scales its sums to the result.
+  float logSumExp(int row) const { return maximum[row] * kLn2 + std::log(sum(load(total[row]))); }
   float normaliser(int row) const { return 1 / sum(load(total[row])); }
 
  private:
@@ -73,14 +73,14 @@ struct OnlineSoftmax {
     const float before = maximum[r], now = std::max(before, AURORA_ISA::maximum(top));
     f32v exponentialSum = load(total[r]);
     if (now != before) {
-      const float factor = exp(splat(before - now))[0];
+      const float factor = exp2(splat(before - now))[0];
       exponentialSum *= factor;
       float* gathered = sums + r * stride;
       for (int k = 0; k < stride; k += W) store(gathered + k, load(gathered + k) * factor);
       maximum[r] = now;
     }
     for (int j = 0; j < count; j += W) {
-      const f32v e = exp(load(row + j) - now);
+      const f32v e = exp2(load(row + j) - now);
       exponentialSum += e;
       store(row + j, e);
     }
