@@ -104,12 +104,14 @@ async function syncTree(folder: string): Promise<void> {
  * replaced gets its name back if its successor has not taken it. Returns the names dealt with. Call it when no writer is at work.
  */
 export async function recoverFolder(folder: string): Promise<string[]> {
-  const entries = await readdir(folder).catch(() => [] as string[])
-  const leftovers = entries.filter(entry => leftoverName.test(entry))
+  const entries = new Set(await readdir(folder).catch(() => []))
+  const leftovers = [...entries].filter(entry => leftoverName.test(entry))
   for (const entry of leftovers) {
     const [, name, kind] = leftoverName.exec(entry)!
-    if (kind === 'old' && !entries.includes(name!)) await rename(join(folder, entry), join(folder, name!))
-    else await rm(join(folder, entry), { recursive: true, force: true })
+    if (kind === 'old' && !entries.has(name!)) {
+      await rename(join(folder, entry), join(folder, name!))
+      entries.add(name!)
+    } else await rm(join(folder, entry), { recursive: true, force: true })
   }
   return leftovers
 }
