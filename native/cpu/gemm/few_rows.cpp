@@ -65,7 +65,7 @@ void fewRows(Context& ctx, int64_t M, int64_t N, int64_t K, const Operand& a, co
     rows = converted;
     lda = K;
   }
-  const Finish finish = finisher(c.dtype);
+  const Finish finish = finisher(c, epilogue);
   constexpr int64_t kBytesPerOperation = 4;  // one row is bound by memory: its work weighs that of several
   forTasks(ctx, ceilDiv(N, kColumns), (M + kBytesPerOperation) * N * K, [&](int64_t task, int) {
     float sums[kMaxRows * kColumns];

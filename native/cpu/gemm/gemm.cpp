@@ -7,119 +7,184 @@
 namespace aurora::cpu::AURORA_ISA {
 namespace {
 
-// Sizes of blocks, in elements. A panel of B over a chunk of k fills most of a 32 KiB L1 cache, a block of A and a tile of sums half of
-// a 512 KiB L2 cache.
+// Sizes of blocks. A panel of B over a chunk of k fills most of a 32 KiB L1 cache; a block of A, the panels of B and the sums of a task
+// share a 512 KiB L2 cache.
 constexpr int64_t kChunkSteps = 24 * 1024 / (kTileColumns * 4) / 16 * 16;
-constexpr int64_t kBlockRows = 96 / kTileRows * kTileRows;      // rows of A packed at once
-constexpr int64_t kTaskColumns = 128 / kTileColumns * kTileColumns;
-constexpr int64_t kSharedColumns = 384 / kTileColumns * kTileColumns;
-constexpr int64_t kFewPanels = 256;                              // up to this many rows every task packs its own part of B
-constexpr int64_t kSharedBytes = int64_t{8} << 20;               // of B packed for all tasks at once
+constexpr int64_t kBlockRows = 96 / kTileRows * kTileRows;  // of A, between which B's panels change
+constexpr int64_t kMostTaskRows = 256;
+constexpr int64_t kSharedBytes = int64_t{8} << 20;  // of an operand packed for all tasks at once
+constexpr int64_t kFewTasks = 16;                    // fewer are not worth cutting C into when K could be cut
+constexpr int64_t kSliceDepth = 2048;                // the least k worth a slice of its own
 
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/// How the product is cut: a function of the shape alone. C is cut into tasks, K into chunks.
+/// How the product is cut, which follows from the shape alone. C is cut into tasks of taskRows × taskColumns. K is cut into chunks, one
+/// after the other in a task; where C has few tasks and K is long, also into slices, tasks of their own whose sums are added at the end.
 struct Plan {
-  int64_t chunk;        // of k
   int64_t taskRows, taskColumns;
-  int64_t sharedColumns;  // B is packed for all tasks in bands of so many columns; 0: each task packs its own
+  int64_t chunk, slices = 1;
+  bool shareA;   // pack all of A before the tasks run; otherwise each packs what it needs
+  int64_t band;  // the same for B, in bands of so many columns; 0: each task packs its own
 
   Plan(int64_t M, int64_t N, int64_t K, int64_t depth) {
     chunk = roundUp(ceilDiv(K, ceilDiv(K, kChunkSteps * depth)), 16);
-    const int64_t band = kSharedBytes / (K * 4) / kTileColumns * kTileColumns;
-    if (M > kFewPanels && band >= kTaskColumns) {
-      sharedColumns = least(band, roundUp(N, kTileColumns));
-      taskRows = kBlockRows;
-      taskColumns = least(kSharedColumns, sharedColumns);
-    } else {
-      sharedColumns = 0;
-      taskRows = roundUp(ceilDiv(M, ceilDiv(M, kFewPanels)), kTileRows);
-      taskColumns = kTaskColumns;
+    shareA = M * K * 4 <= kSharedBytes;
+    const int64_t fitting = kSharedBytes / (K * 4) / kTileColumns * kTileColumns;
+    band = M > kMostTaskRows && fitting >= 128 ? least(fitting, roundUp(N, kTileColumns)) : 0;
+    taskRows = band ? kBlockRows : roundUp(ceilDiv(M, ceilDiv(M, kMostTaskRows)), kTileRows);
+    taskColumns = shareA ? 64 : band ? 384 : 128;  // wide where packing A is repeated for every task along a row
+    if (shareA && band) taskColumns = 192;
+    taskColumns = least(roundUp(taskColumns, kTileColumns), roundUp(N, kTileColumns));
+    const int64_t tasks = ceilDiv(M, taskRows) * ceilDiv(N, taskColumns);
+    if (tasks < kFewTasks && K >= 2 * kSliceDepth) {
+      shareA = false;
+      band = 0;
+      slices = least(ceilDiv(kFewTasks, tasks), K / kSliceDepth);
     }
   }
 };
 
-template <int R, class Packed>
-auto packer(DType dtype) {
-  if constexpr (std::is_same_v<Packed, bf16Pair>)
-    return &pack<R, bf16Pair, bf16>;
-  else
-    return dtype == DType::f32 ? &pack<R, float, float> : &pack<R, float, bf16>;
-}
+/// One operand in panels of R lanes (rows of A, columns of B): packed before the tasks run, or for a task when it needs them.
+template <class Packed, int R>
+class Panels {
+ public:
+  static constexpr int64_t steps(int64_t depth) { return ceilDiv(depth, kDepth<Packed>); }
+  /// Packed elements that hold `lanes` lanes over `depth` of k.
+  static constexpr int64_t size(int64_t lanes, int64_t depth) { return ceilDiv(lanes, R) * panelStride<R>(steps(depth)); }
 
-/// Where the block of an operand starts whose first lane (row of A, column of B) and k these are.
-inline const void* blockAt(const Operand& x, bool across, int64_t lane, int64_t k) {
-  return static_cast<const char*>(x.data) + (across ? k * x.ld + lane : lane * x.ld + k) * byteSize(x.dtype);
-}
+  /// `across`: lanes lie side by side in memory.
+  Panels(const Operand& x, bool across, int64_t lanes, int64_t K, int64_t chunk)
+      : x_(x), across_(across), lanes_(lanes), K_(K), chunk_(chunk) {
+    if constexpr (std::is_same_v<Packed, bf16Pair>)
+      pack_ = &pack<R, bf16Pair, bf16>;
+    else
+      pack_ = x.dtype == DType::f32 ? &pack<R, float, float> : &pack<R, float, bf16>;
+  }
+
+  /// From now on lanes begin … begin + width − 1 are held in memory, of size(width, chunk) for each chunk, packed by packPart of all parts.
+  void share(Packed* memory, int64_t begin, int64_t width) {
+    shared_ = memory;
+    begin_ = begin;
+    width_ = width;
+  }
+  int64_t parts() const { return shared_ ? ceilDiv(width_, kPartLanes) * ceilDiv(K_, chunk_) : 0; }
+  void packPart(int64_t part) {
+    const int64_t across = ceilDiv(width_, kPartLanes);
+    const int64_t lane = part % across * kPartLanes, k = part / across * chunk_, depth = least(chunk_, K_ - k);
+    packInto(begin_ + lane, least(kPartLanes, width_ - lane), k, depth, at(lane, k, depth));
+  }
+
+  /// The panels of these lanes (the first a multiple of R from where sharing began) over one chunk; packed into `own` unless shared.
+  const Packed* get(int64_t lane, int64_t count, int64_t k, int64_t depth, Packed* own) const {
+    if (shared_) return at(lane - begin_, k, depth);
+    packInto(lane, count, k, depth, own);
+    return own;
+  }
+
+ private:
+  static constexpr int64_t kPartLanes = 96 / R * R;
+
+  Packed* at(int64_t lane, int64_t k, int64_t depth) const { return shared_ + k / chunk_ * size(width_, chunk_) + size(lane, depth); }
+  void packInto(int64_t lane, int64_t count, int64_t k, int64_t depth, Packed* panels) const {
+    const int64_t element = across_ ? k * x_.ld + lane : lane * x_.ld + k;
+    pack_(static_cast<const char*>(x_.data) + element * byteSize(x_.dtype), x_.ld, across_, count, lanes_ - lane, depth, panels);
+  }
+
+  Operand x_;
+  bool across_;
+  int64_t lanes_, K_, chunk_;
+  void (*pack_)(const void* source, int64_t ld, bool across, int64_t lanes, int64_t readable, int64_t depth, Packed* panels);
+  Packed* shared_ = nullptr;
+  int64_t begin_ = 0, width_ = 0;
+};
 
 template <class Packed>
 void packedProduct(Context& ctx, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c,
                    const Epilogue& epilogue) {
+  using PanelsA = Panels<Packed, kTileRows>;
+  using PanelsB = Panels<Packed, kTileColumns>;
   const Plan plan(M, N, K, kDepth<Packed>);
-  const auto packA = packer<kTileRows, Packed>(a.dtype);
-  const auto packB = packer<kTileColumns, Packed>(b.dtype);
-  const bool acrossA = a.transposed, acrossB = !b.transposed;
-  const Finish finish = finisher(c.dtype);
-  const auto stepsOf = [](int64_t depth) { return ceilDiv(depth, kDepth<Packed>); };
-  const int64_t chunks = ceilDiv(K, plan.chunk), chunkSteps = stepsOf(plan.chunk);
+  const int64_t chunks = ceilDiv(K, plan.chunk);
+  PanelsA panelsA(a, a.transposed, M, K, plan.chunk);
+  PanelsB panelsB(b, !b.transposed, N, K, plan.chunk);
+  const int64_t sharedA = plan.shareA ? chunks * PanelsA::size(M, plan.chunk) : 0;
+  const int64_t sharedB = plan.band ? chunks * PanelsB::size(plan.band, plan.chunk) : 0;
+  Packed* const shared = ctx.scratch.get<Packed>(kGemmScratch, roundUp(sharedA, 64) + sharedB);
+  if (plan.shareA) panelsA.share(shared, 0, M);
 
   // A thread's own memory: packed rows of A, packed columns of B, sums.
-  const int64_t ownA = kBlockRows / kTileRows * panelStride<kTileRows>(chunkSteps);
-  const int64_t ownB = plan.sharedColumns ? 0 : chunkSteps * plan.taskColumns;
-  const int64_t ownSums = (chunks > 1 ? plan.taskRows : kTileRows) * (chunks > 1 ? plan.taskColumns : kTileColumns);
+  const int64_t ownA = plan.shareA ? 0 : roundUp(PanelsA::size(kBlockRows, plan.chunk), 64);
+  const int64_t ownB = plan.band ? 0 : roundUp(PanelsB::size(plan.taskColumns, plan.chunk), 64);
+  const int64_t ownSums = chunks == 1 ? kTileRows * kTileColumns : plan.taskRows * plan.taskColumns;
   const int64_t own = roundUp(ownA + ownB + ownSums, 64);
-  float* const threads = ctx.scratch.get<float>(kGemmScratch, own * ctx.pool.threads());
-  Packed* const shared =
-      plan.sharedColumns ? ctx.scratch.get<Packed>(kGemmScratch + 1, chunks * chunkSteps * plan.sharedColumns) : nullptr;
+  float* const threads = ctx.scratch.get<float>(kGemmScratch + 1, own * ctx.pool.threads());
 
-  // One task: a block of C. The chunks of a packed band of B are chunkStride apart.
-  const auto multiply = [&](int thread, int64_t row, int64_t rows, int64_t band, int64_t offset, int64_t columns, int64_t chunkStride) {
-    const int64_t column = band + offset;
+  const auto multiply = [&](int thread, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t begin, int64_t end,
+                            const Output& to, const Epilogue& after) {
+    const Finish finish = finisher(to, after);
     Packed* const blockA = reinterpret_cast<Packed*>(threads + thread * own);
     Packed* const blockB = blockA + ownA;
     float* const sums = reinterpret_cast<float*>(blockB + ownB);
     const int64_t tiles = ceilDiv(columns, kTileColumns);
-    for (int64_t k = 0; k < K; k += plan.chunk) {
-      const int64_t depth = least(plan.chunk, K - k), steps = stepsOf(depth), strideA = panelStride<kTileRows>(steps);
-      const Packed* panelsB = shared ? shared + k / plan.chunk * chunkStride + offset * steps : blockB;
-      if (!shared) packB(blockAt(b, acrossB, column, k), b.ld, acrossB, columns, N - column, depth, blockB);
-      const bool first = k == 0, last = k + depth == K;
+    for (int64_t k = begin; k < end; k += plan.chunk) {
+      const int64_t depth = least(plan.chunk, end - k), steps = PanelsA::steps(depth);
+      const Packed* packedB = panelsB.get(column, columns, k, depth, blockB);
+      const bool first = k == begin, last = k + depth == end;
       for (int64_t i0 = 0; i0 < rows; i0 += kBlockRows) {
         const int64_t blockRows = least(kBlockRows, rows - i0);
-        packA(blockAt(a, acrossA, row + i0, k), a.ld, acrossA, blockRows, M - row - i0, depth, blockA);
+        const Packed* packedA = panelsA.get(row + i0, blockRows, k, depth, blockA);
         for (int64_t j = 0; j < tiles; ++j) {
           const int64_t tileColumns = least(kTileColumns, columns - j * kTileColumns);
           for (int64_t i = 0; i < blockRows; i += kTileRows) {
             const int64_t tileRows = least(kTileRows, blockRows - i);
             float* tile = chunks == 1 ? sums : sums + ((i0 + i) * tiles + j * kTileRows) * kTileColumns;
-            microkernels<Packed>.at(tileRows, tileColumns)(steps, blockA + i / kTileRows * strideA, panelsB + j * steps * kTileColumns,
-                                                           tile, first);
-            if (last)
-              finish(c, epilogue, tile, kTileColumns, row + i0 + i, column + j * kTileColumns, tileRows, tileColumns);
+            microkernels<Packed>.at(tileRows, tileColumns)(steps, packedA + PanelsA::size(i, depth), packedB + j * steps * kTileColumns, tile,
+                                                           first);
+            if (last) finish(to, after, tile, kTileColumns, row + i0 + i, column + j * kTileColumns, tileRows, tileColumns);
           }
         }
       }
     }
   };
 
-  const int64_t bandColumns = plan.sharedColumns ? plan.sharedColumns : N;
+  const int64_t down = ceilDiv(M, plan.taskRows);
+  if (plan.slices > 1) {
+    const int64_t along = ceilDiv(N, plan.taskColumns), sliceDepth = ceilDiv(chunks, plan.slices) * plan.chunk;
+    const int64_t slices = ceilDiv(K, sliceDepth);
+    float* const partial = ctx.scratch.get<float>(kGemmScratch + 2, slices * M * N + W);
+    forTasks(ctx, slices * down * along, M * N * K, [&](int64_t task, int thread) {
+      const int64_t slice = task / (down * along), row = task / along % down * plan.taskRows, column = task % along * plan.taskColumns;
+      multiply(thread, row, least(plan.taskRows, M - row), column, least(plan.taskColumns, N - column), slice * sliceDepth,
+               least(K, (slice + 1) * sliceDepth), {partial + slice * M * N, DType::f32, N}, {});
+    });
+    const Finish finish = finisher(c, epilogue);
+    forTasks(ctx, M, M * N * slices, [&](int64_t row, int) {
+      float* sums = partial + row * N;
+      for (int64_t slice = 1; slice < slices; ++slice)
+        forVectors(0, N, [&](int64_t j, auto count) {
+          store(sums + j, load(sums + j, count) + load(sums + slice * M * N + j, count), count);
+        });
+      finish(c, epilogue, sums, N, row, 0, 1, N);
+    });
+    return;
+  }
+
+  const int64_t bandColumns = plan.band ? plan.band : N;
   for (int64_t band = 0; band < N; band += bandColumns) {
-    const int64_t width = least(bandColumns, N - band), paddedWidth = roundUp(width, kTileColumns);
-    if (shared) {
-      constexpr int64_t kColumnsPerTask = 64 / kTileColumns * kTileColumns;
-      const int64_t parts = ceilDiv(width, kColumnsPerTask);
-      constexpr int64_t kPackingCost = 8;  // an element packed takes as long as so many multiply-adds
-      forTasks(ctx, parts * chunks, kPackingCost * width * K, [&](int64_t task, int) {
-        const int64_t j = task % parts * kColumnsPerTask, k = task / parts * plan.chunk;
-        const int64_t depth = least(plan.chunk, K - k);
-        packB(blockAt(b, acrossB, band + j, k), b.ld, acrossB, least(kColumnsPerTask, width - j), N - band - j, depth,
-              shared + k / plan.chunk * chunkSteps * paddedWidth + j * stepsOf(depth));
-      });
-    }
-    const int64_t down = ceilDiv(M, plan.taskRows), along = ceilDiv(width, plan.taskColumns);
+    const int64_t width = least(bandColumns, N - band);
+    if (plan.band) panelsB.share(shared + roundUp(sharedA, 64), band, width);
+    const int64_t partsA = band == 0 ? panelsA.parts() : 0, partsB = panelsB.parts();
+    constexpr int64_t kPackingCost = 8;  // an element packed takes as long as so many multiply-adds
+    forTasks(ctx, partsA + partsB, kPackingCost * ((partsA ? M : 0) + (partsB ? width : 0)) * K, [&](int64_t part, int) {
+      if (part < partsA)
+        panelsA.packPart(part);
+      else
+        panelsB.packPart(part - partsA);
+    });
+    const int64_t along = ceilDiv(width, plan.taskColumns);
     forTasks(ctx, down * along, M * width * K, [&](int64_t task, int thread) {
-      const int64_t row = task / along * plan.taskRows, j = task % along * plan.taskColumns;
-      multiply(thread, row, least(plan.taskRows, M - row), band, j, least(plan.taskColumns, width - j), chunkSteps * paddedWidth);
+      const int64_t row = task / along * plan.taskRows, column = task % along * plan.taskColumns;
+      multiply(thread, row, least(plan.taskRows, M - row), band + column, least(plan.taskColumns, width - column), 0, K, c, epilogue);
     });
   }
 }

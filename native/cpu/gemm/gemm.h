@@ -13,7 +13,7 @@ struct Operand {
   bool transposed = false;
 };
 
-/// Where C goes: element (i, j) at data[i·ld + j]. accumulate adds to what is there (f32 only).
+/// Where C goes: element (i, j) at data[i·ld + j]. accumulate adds to what is there: f32, without an epilogue.
 struct Output {
   void* data;
   DType dtype;
@@ -21,7 +21,8 @@ struct Output {
   bool accumulate = false;
 };
 
-/// C = activation(A·B + bias). bias [N] (or null) and preactivation (or null; receives A·B + bias, laid out like C) have C's dtype.
+/// C = activation(A·B + bias). bias [N] (or null) and preactivation (or null, and without meaning when there is no
+/// activation; receives A·B + bias, laid out like C) have C's dtype.
 struct Epilogue {
   const void* bias = nullptr;
   Activation activation = Activation::none;
@@ -32,7 +33,7 @@ struct Epilogue {
 /// is summed over k in chunks that follow from the shape alone.
 /// Uses the scratch slots kGemmScratch and up; callers keep to those below.
 void gemm(Context&, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c, const Epilogue& epilogue = {});
-constexpr int kGemmScratch = 6;
+constexpr int kGemmScratch = 5;
 
 /// Runs body(task, thread) for all tasks, on the pool when `work` (multiply-adds of all tasks together) is worth waking it.
 template <class Body>

@@ -55,8 +55,8 @@ void throughActivation(Context& ctx, const LinearBackward& args, T* dz) {
 
 void linear(Context& ctx, const Linear& args) {
   const int64_t N = args.x.shape[0], D = args.x.shape[1], F = args.weight.shape[0];
-  void* preactivation = args.activation == Activation::none ? nullptr : args.preactivation.data;
-  gemm(ctx, N, F, D, rows(args.x), transposed(args.weight), {args.y.data, args.y.dtype, F}, {args.bias.data, args.activation, preactivation});
+  gemm(ctx, N, F, D, rows(args.x), transposed(args.weight), {args.y.data, args.y.dtype, F}, 
+       {args.bias.data, args.activation, args.preactivation.data});
 }
 
 void linearBackward(Context& ctx, const LinearBackward& args) {
