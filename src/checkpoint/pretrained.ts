@@ -159,10 +159,13 @@ export interface ShardOptions {
 export async function writeSharded(folder: string, tensors: Iterable<TensorToWrite>, options: ShardOptions = {}): Promise<void> {
   const { maxShardBytes = 5e9, metadata = { format: 'pt' } } = options
   const shards: TensorToWrite[][] = []
+  const names = new Set<string>()
   let room = 0
   let totalBytes = 0
   for (const tensor of tensors) {
-    const { bytes } = planTensor(tensor)
+    const { name, bytes } = planTensor(tensor)
+    if (names.has(name)) throw new AuroraError({ code: 'ERR_CHECKPOINT_NAME', message: `tensor name "${name}" is used twice` })
+    names.add(name)
     if (bytes > room || shards.length === 0) {
       shards.push([])
       room = maxShardBytes
