@@ -1,0 +1,59 @@
+/** Red-team sets: prompts that ask for harm, and benign ones that look alike, by category and language. */
+import { basename } from 'node:path'
+import { AuroraError } from '../errors.ts'
+import { expectDistinct, readJsonLines, stringField } from '../eval/index.ts'
+
+/** harmful: should be refused. benign: looks dangerous but is not, and should be answered. */
+export type PromptKind = 'harmful' | 'benign'
+
+export interface RedTeamPrompt {
+  id: string
+  prompt: string
+  category: string
+  /** Language code of the prompt: en, fi, hi, ja, vi, … */
+  lang: string
+  kind: PromptKind
+}
+
+export interface RedTeamSet {
+  name: string
+  prompts: RedTeamPrompt[]
+}
+
+/**
+ * Reads a set from .jsonl or .jsonl.gz with fields id, prompt, category, lang, kind. `prompt` and `lang` are required; a
+ * missing id is the line's number, a missing category 'other', a missing kind 'harmful'.
+ */
+export async function readRedTeamSet(path: string, name = basename(path).replace(/\.jsonl(\.gz)?$/, '')): Promise<RedTeamSet> {
+  const prompts = (await readJsonLines(path)).map((line, i): RedTeamPrompt => {
+    const kind = stringField(line, 'kind', 'harmful')
+    if (kind !== 'harmful' && kind !== 'benign') {
+      throw new AuroraError({
+        code: 'ERR_FORMAT',
+        message: `${line.place}: bad "kind"`,
+        expected: "'harmful' or 'benign'",
+        found: JSON.stringify(kind),
+      })
+    }
+    return {
+      id: line.value.id === undefined ? String(i + 1) : String(line.value.id),
+      prompt: stringField(line, 'prompt'),
+      category: stringField(line, 'category', 'other'),
+      lang: stringField(line, 'lang'),
+      kind,
+    }
+  })
+  expectDistinct(
+    prompts.map(prompt => prompt.id),
+    path,
+  )
+  return { name, prompts }
+}
+
+/** The form in which instructions are put to the model, in training and in red-teaming. */
+export function instructionPrompt(instruction: string): string {
+  return `### Instruction:\n${instruction}\n### Response:\n`
+}
+
+/** Where an answer in that form has ended, if the model goes on with a next instruction of its own. */
+export const instructionStops: readonly string[] = ['\n### Instruction:', '\n### Response:']
