@@ -1,12 +1,10 @@
 /**
- * Training checkpoints on disk: folders `step-<n>` in one folder, each complete or not there at all.
- *
- * A checkpoint is also a model: config.json and model.safetensors in Hugging Face's layout, beside them optimizer.safetensors
+ * What a training checkpoint holds. It is also a model: config.json and model.safetensors in Hugging Face's layout, beside them optimizer.safetensors
  * (moments and master weights, a logical tensor for each parameter) and training_state.json (everything else).
  */
-import { readdir, readFile, rename, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { atomicFolder, fileError, recoverFolder, temporaryBeside } from '../checkpoint/index.ts'
+import { fileError } from '../checkpoint/index.ts'
 import type { Cursors } from '../data/index.ts'
 import { AuroraError } from '../errors.ts'
 import type { Json } from './fingerprint.ts'
@@ -33,55 +31,7 @@ export interface TrainingState {
 
 export const checkpointFiles = { optimizer: 'optimizer.safetensors', state: 'training_state.json' } as const
 
-const folderName = /^step-(\d+)$/
-
-export class CheckpointStore {
-  readonly dir: string
-  /** How many of the newest checkpoints stay. */
-  readonly keep: number
-
-  constructor(dir: string, keep: number) {
-    if (!Number.isInteger(keep) || keep < 1) {
-      throw new AuroraError({
-        code: 'ERR_INVALID_ARGUMENT',
-        message: 'bad number of checkpoints to keep',
-        expected: 'a positive integer',
-        found: String(keep),
-      })
-    }
-    this.dir = dir
-    this.keep = keep
-  }
-
-  /** Folders of all complete checkpoints, oldest first. */
-  async list(): Promise<string[]> {
-    const names = (await readdir(this.dir).catch(() => [])).filter(name => folderName.test(name))
-    const step = (name: string) => Number(folderName.exec(name)![1])
-    return names.sort((a, b) => step(a) - step(b)).map(name => join(this.dir, name))
-  }
-
-  /** The newest complete checkpoint, after clearing what a killed process left unfinished. */
-  async latest(): Promise<string | undefined> {
-    await recoverFolder(this.dir)
-    return (await this.list()).at(-1)
-  }
-
-  /** Writes the checkpoint of `step` and removes the oldest beyond `keep`; returns its folder. */
-  async save(step: number, write: (folder: string) => Promise<void>): Promise<string> {
-    const folder = join(this.dir, `step-${String(step).padStart(8, '0')}`)
-    await atomicFolder(folder, write)
-    for (const old of (await this.list()).slice(0, -this.keep)) await removeWhole(old)
-    return folder
-  }
-}
-
-/** A half-removed folder must not pass for a checkpoint: it loses its name first. */
-async function removeWhole(folder: string): Promise<void> {
-  const doomed = temporaryBeside(folder)
-  await rename(folder, doomed)
-  await rm(doomed, { recursive: true })
-}
-
+/** Reads and checks the training state of a checkpoint's folder. */
 export async function readTrainingState(folder: string): Promise<TrainingState> {
   const path = join(folder, checkpointFiles.state)
   const text = await readFile(path, 'utf8').catch(error => {

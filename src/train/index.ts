@@ -17,8 +17,17 @@ export { readMetrics } from './metrics-log.ts'
 export { metricsOutput, tensorBoardOutput } from './outputs.ts'
 export { measurePeak } from './peak.ts'
 export { checkRecipe, defineRecipe, loadRecipe, parseRecipe } from './recipe/load.ts'
+export { type RunOptions, type RunProgress, type RunResult, runRecipe } from './recipe/run.ts'
 export type { CheckedRecipe, Recipe, RecipeCorpus, RecipeEvaluation, RecipeStage } from './recipe/schema.ts'
-export { type CorpusFacts, type RunFacts, type RunFiles, type RunRecord, readRun, runFiles, type StageFacts } from './run-folder.ts'
+export {
+  type CorpusFacts,
+  type RunFacts,
+  type RunFiles,
+  type RunRecord,
+  readRun,
+  runFiles,
+  type StageFacts,
+} from './run-folder.ts'
 export { Curriculum, type PlacedStage, type Stage, type StageOptions, stage } from './stage.ts'
 export type { StepMetrics } from './step-metrics.ts'
 export { readScalarEvents, type ScalarEvent, TensorBoardWriter } from './tensorboard.ts'

@@ -1,7 +1,6 @@
 /** What learns: a model, the main gradients of its trainable parameters, and the optimizer that moves them. */
-import { join } from 'node:path'
 import { Tape } from '../autograd/index.ts'
-import { SafetensorsReader, writeSafetensors } from '../checkpoint/index.ts'
+import { openPretrained, SafetensorsReader, writeSafetensors } from '../checkpoint/index.ts'
 import type { GlobalBatch, MicroBatch } from '../data/index.ts'
 import type { GPTBigCode } from '../models/index.ts'
 import type { GradientBuffer } from '../nn/index.ts'
@@ -99,7 +98,7 @@ export class Learner {
 
   /** Overwrites the parameters with those of a folder that the model was saved to. */
   async loadWeights(folder: string): Promise<void> {
-    const reader = await SafetensorsReader.open(join(folder, 'model.safetensors'))
+    const reader = await openPretrained(folder)
     try {
       for (const parameter of this.model.parameters.parameters) await reader.readInto(parameter.name, parameter)
     } finally {

@@ -17,6 +17,8 @@ export interface RunFiles {
   tensorboard: string
   /** Folders step-<n>, each also a model. */
   checkpoints: string
+  /** Large corpora in tokenised form. */
+  data: string
   /** The trained model, with its tokenizer, when the run has finished. */
   model: string
 }
@@ -28,6 +30,7 @@ export function runFiles(folder: string): RunFiles {
     evaluations: join(folder, 'evaluations.jsonl'),
     tensorboard: join(folder, 'tensorboard'),
     checkpoints: join(folder, 'checkpoints'),
+    data: join(folder, 'data'),
     model: join(folder, 'model'),
   }
 }

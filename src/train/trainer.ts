@@ -1,12 +1,12 @@
 /** The trainer: a model, an optimizer and a curriculum in; steps, checkpoints and evaluations out. */
 import { join } from 'node:path'
-import { writeFileAtomic } from '../checkpoint/index.ts'
+import { commitStep, keepSteps, latestStep, recoverFolder, writeFileAtomic } from '../checkpoint/index.ts'
 import { AuroraError } from '../errors.ts'
 import type { GPTBigCode } from '../models/index.ts'
 import type { AdamWOptions } from '../optim/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { type Callback, type EndEvent, notify, type StageEvent } from './callbacks.ts'
-import { CheckpointStore, checkpointFiles, readTrainingState } from './checkpoints.ts'
+import { checkpointFiles, readTrainingState } from './checkpoints.ts'
 import type { EvaluationPoint, Evaluations } from './evaluations.ts'
 import { differences, expectSameRun, type Json, plainJson } from './fingerprint.ts'
 import { Session } from './session.ts'
@@ -60,20 +60,28 @@ export class Trainer {
   readonly model: GPTBigCode
   readonly curriculum: Curriculum
   readonly #options: TrainerOptions
-  readonly #store: CheckpointStore | undefined
   readonly #callbacks: readonly Callback[]
   /** All that defines the run, as checkpoints keep it. */
   readonly definition: Json
-  #session: Session | undefined
+  #running = false
+  #step = 0
 
   constructor(options: TrainerOptions) {
     this.model = options.model
     this.curriculum = new Curriculum(options.curriculum, options.batch)
     this.#options = options
-    this.#store = options.checkpoints && new CheckpointStore(options.checkpoints.dir, options.checkpoints.keep ?? 2)
     this.#callbacks = options.callbacks ?? []
     this.definition = describeRun(options, this.curriculum)
     expectPositions(options.model, this.curriculum)
+  }
+
+  /** Steps done when the last run ended. */
+  get step(): number {
+    return this.#step
+  }
+
+  get totalSteps(): number {
+    return this.curriculum.totalSteps
   }
 
   /**
@@ -84,19 +92,21 @@ export class Trainer {
    *   ERR_NOT_FINITE (too many skipped steps in a row), and whatever callbacks and evaluators throw
    */
   async *run(control: RunControl = {}): AsyncGenerator<StepMetrics, void> {
-    if (this.#session)
+    if (this.#running) {
       throw new AuroraError({ code: 'ERR_STATE', message: 'this trainer is running already', expected: 'one run at a time' })
+    }
+    this.#running = true
     const session = new Session(this.#options, this.curriculum)
-    this.#session = session
     let end: Pick<EndEvent, 'reason' | 'error'> = { reason: 'stopped' }
     try {
       yield* this.#steps(session, control)
-      end = { reason: session.progress === this.curriculum.totalSteps ? 'finished' : 'aborted' }
+      end = { reason: session.progress === this.totalSteps ? 'finished' : 'aborted' }
     } catch (error) {
       end = { reason: 'failed', error }
       throw error
     } finally {
-      this.#session = undefined
+      this.#running = false
+      this.#step = session.progress
       session.learner.dispose()
       await this.#notify('onEnd', { ...end, step: session.progress })
     }
@@ -106,13 +116,14 @@ export class Trainer {
     session: Session,
     { signal, resume = false, allowChanges = false }: RunControl,
   ): AsyncGenerator<StepMetrics, void> {
-    const { totalSteps } = this.curriculum
-    const folder = await this.#store?.latest()
-    if (folder && !resume) throw runExists(this.#store!.dir)
+    const { totalSteps } = this
+    const folder = await this.#lastCheckpoint()
+    if (folder && !resume) throw runExists(folder)
     if (folder) await this.#restore(session, folder, allowChanges)
     let saved = session.progress
     await session.measurePeak()
-    await this.#options.evaluations?.open(saved)
+    // Results of a run that has no checkpoint may be another run's.
+    await this.#options.evaluations?.open(folder ? saved : -1)
     const { tail: metricsTail } = session
     const config = this.definition as Record<string, unknown>
     await this.#notify('onStart', { config, totalSteps, step: saved, resumed: folder !== undefined, metricsTail })
@@ -124,11 +135,18 @@ export class Trainer {
       if (this.#isCheckpointDue(session.progress)) {
         saved = session.progress
         await this.#checkpoint(session)
-        await this.#evaluate(session, signal)
       }
+      await this.#evaluate(session, signal)
       yield metrics
     }
     if (saved < session.progress) await this.#checkpoint(session)
+  }
+
+  async #lastCheckpoint(): Promise<string | undefined> {
+    const { checkpoints } = this.#options
+    if (!checkpoints) return undefined
+    await recoverFolder(checkpoints.dir)
+    return (await latestStep(checkpoints.dir))?.path
   }
 
   #isCheckpointDue(step: number): boolean {
@@ -137,14 +155,16 @@ export class Trainer {
   }
 
   async #checkpoint(session: Session): Promise<void> {
-    if (!this.#store) return
+    const { checkpoints, tokenizer } = this.#options
+    if (!checkpoints) return
     const { progress: step } = session
     const started = performance.now()
-    const folder = await this.#store.save(step, async folder => {
-      await this.model.savePretrained(folder, { tokenizer: this.#options.tokenizer })
+    const folder = await commitStep(checkpoints.dir, step, async folder => {
+      await this.model.savePretrained(folder, { tokenizer })
       await session.learner.saveOptimizer(join(folder, checkpointFiles.optimizer))
       await writeFileAtomic(join(folder, checkpointFiles.state), `${JSON.stringify(session.state(this.definition), null, 1)}\n`)
     })
+    await keepSteps(checkpoints.dir, checkpoints.keep ?? 2)
     const seconds = (performance.now() - started) / 1000
     await this.#notify('onCheckpoint', {
       folder,
@@ -162,7 +182,9 @@ export class Trainer {
   }
 
   async #evaluate(session: Session, signal: AbortSignal | undefined): Promise<void> {
-    const point = this.#point(session.progress)
+    const { progress: step } = session
+    if (step > 0 && !this.#isCheckpointDue(step)) return
+    const point = this.#point(step)
     await this.#options.evaluations?.at(point, this.model, signal, record => this.#notify('onEvaluation', record))
   }
 
@@ -212,12 +234,12 @@ function expectPositions(model: GPTBigCode, curriculum: Curriculum): void {
   })
 }
 
-function runExists(dir: string): AuroraError {
+function runExists(folder: string): AuroraError {
   return new AuroraError({
     code: 'ERR_RUN_EXISTS',
-    message: `${dir} holds checkpoints of a run`,
+    message: 'a new run would mix its checkpoints with those of another',
     expected: 'a folder without checkpoints for a new run',
-    found: 'checkpoints',
+    found: folder,
     hint: 'go on with that run (resume), or choose another folder',
   })
 }

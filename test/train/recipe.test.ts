@@ -17,7 +17,7 @@ data:
   fi: { files: [text/fi/a.txt, text/fi/b.txt] }
   curated:
     of: [en, fi]
-    filter: { maxDigits: 0.1 }
+    filter: { maxSymbols: 0.1 }
 batch: { sequences: 4, length: 16 }
 schedule: { type: warmupCosine, peak: 1.0e-3, final: 1.0e-4, warmup: 5 }
 stages:
@@ -66,7 +66,7 @@ test('the same recipe in TypeScript', () => {
     data: {
       en: { files: 'text/en/*.txt', heldOut: 0.1 },
       fi: { files: ['text/fi/a.txt', 'text/fi/b.txt'] },
-      curated: { of: ['en', 'fi'], filter: { maxDigits: 0.1 } },
+      curated: { of: ['en', 'fi'], filter: { maxSymbols: 0.1 } },
     },
     batch: { sequences: 4, length: 16 },
     schedule: { type: 'warmupCosine', peak: 1e-3, final: 1e-4, warmup: 5 },

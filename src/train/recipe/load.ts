@@ -203,7 +203,7 @@ function absolutePaths(recipe: CheckedRecipe, folder: string): CheckedRecipe {
     data: Object.fromEntries(
       Object.entries(recipe.data).map(([name, corpus]) => [
         name,
-        { ...corpus, files: corpus.files && [corpus.files].flat().map(absolute) },
+        { ...corpus, files: corpus.files && [corpus.files].flat().map(absolute), tokens: optional(corpus.tokens) },
       ]),
     ),
     evaluations: recipe.evaluations.map(evaluation => {

@@ -47,7 +47,7 @@ const tokenizer = z
   .strictObject({
     /** A tokenizer.json, or a folder that holds one. Give this or `train`. */
     file: path.optional(),
-    /** Trains a byte-level BPE on the training documents of these corpora (default: all). */
+    /** Trains a byte-level BPE on the documents of these corpora (default: all that have files). */
     train: z.strictObject({ vocabSize: z.int().min(300).max(65_500), on: z.array(name).min(1).optional() }).optional(),
   })
   .refine(value => (value.file === undefined) !== (value.train === undefined), {
@@ -55,61 +55,64 @@ const tokenizer = z
     path: [],
   })
 
-/** Keeps documents that pass every rule given. Shares are of a document's characters. */
+/** Keeps documents that pass every rule given. */
 const filter = z.strictObject({
   minCharacters: count.optional(),
   maxCharacters: count.optional(),
-  maxDigits: share.optional(),
+  /** Largest share of characters that are digits, punctuation or symbols. Prose has about 0.05, code 0.25. */
   maxSymbols: share.optional(),
-  minLetters: share.optional(),
 })
 
 const corpus = z
   .strictObject({
-    /** Glob patterns. Give this or `of`. */
+    /**
+     * Files, folders or glob patterns. A .jsonl file holds a document a line, any other is one document; .gz is unpacked. Rows
+     * of instruction and response become documents in the form the model is asked in. Give this, `of` or `tokens`.
+     */
     files: z.union([path, z.array(path).min(1)]).optional(),
+    /** Field of a JSON line that holds the text. */
+    field: name.default('text'),
     /** Other corpora, whose training documents these are: what is held out there stays unseen here. */
     of: z.array(name).min(1).optional(),
-    /** text and source: a document a file. jsonl (also .gz): a document a line. megatron: an indexed dataset, named by its .idx. */
-    format: z.enum(['text', 'source', 'jsonl', 'megatron']).default('text'),
-    /** The document of a JSONL row: its fields in braces, as in "{instruction}\n{response}". */
-    template: z.string().min(1).default('{text}'),
+    /** A prepared indexed dataset (.bin and .idx), by the path both begin with. */
+    tokens: path.optional(),
     /** Language, for reports; default: the corpus's name. */
     lang: name.optional(),
     /** Share of documents held out for evaluation; never trained on. */
     heldOut: z.number().min(0).max(0.9).default(0),
     filter: filter.optional(),
-    /** Share of documents turned into fill-in-the-middle form. */
+    /** Probability that a piece of a document is turned into fill-in-the-middle form. */
     fim: share.default(0),
   })
-  .refine(value => (value.files === undefined) !== (value.of === undefined), {
-    error: 'expected either files or of',
+  .refine(value => [value.files, value.of, value.tokens].filter(source => source !== undefined).length === 1, {
+    error: 'expected one of files, of and tokens',
     path: [],
   })
 
-const constant = z.strictObject({ type: z.literal('constant'), lr: z.number().positive() })
-const rewarmable = [
-  constant,
-  z.strictObject({ type: z.literal('linear'), from: z.number().min(0), to: z.number().min(0), steps: count.optional() }),
-  z.strictObject({
-    type: z.literal('warmupCosine'),
-    peak: z.number().positive(),
-    final: z.number().min(0),
-    warmup: z.int().min(0),
-    /** Default: all steps of the run, or of the stage whose schedule this is. */
-    steps: count.optional(),
-  }),
+const rate = z.number().min(0)
+const shape = {
+  peak: rate,
+  final: rate.default(0),
+  /** Steps of the linear rise to the peak. */
+  warmup: z.int().min(0).default(0),
+  /** Until the final rate, warm-up included. Default: all steps of the run, or of the stage whose schedule this is. */
+  steps: count.optional(),
+}
+const schedules = [
+  z.strictObject({ type: z.literal('constant'), lr: rate, warmup: shape.warmup }),
+  z.strictObject({ type: z.literal('linear'), ...shape }),
+  z.strictObject({ type: z.literal('warmupCosine'), ...shape }),
+  /** Warm-up, stable, decay: the decay takes the last `decay` steps. */
   z.strictObject({
     type: z.literal('wsd'),
-    peak: z.number().positive(),
-    final: z.number().min(0),
-    warmup: z.int().min(0),
+    ...shape,
     decay: z.int().min(0),
-    steps: count.optional(),
+    shape: z.enum(['linear', 'sqrt']).default('linear'),
   }),
 ] as const
-const schedule = z.discriminatedUnion('type', [...rewarmable])
-const stageSchedule = z.discriminatedUnion('type', [z.strictObject({ type: z.literal('continue') }), ...rewarmable])
+const schedule = z.discriminatedUnion('type', [...schedules])
+/** A stage goes on with the run's schedule, or re-warms with one of its own that begins with it. */
+const stageSchedule = z.discriminatedUnion('type', [z.strictObject({ type: z.literal('continue') }), ...schedules])
 
 const optimizer = z.strictObject({
   type: z.literal('adamw').default('adamw'),

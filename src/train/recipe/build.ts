@@ -1,0 +1,92 @@
+/** From a checked recipe to the objects it names. */
+import { join } from 'node:path'
+import { mixture } from '../../data/index.ts'
+import { AuroraError } from '../../errors.ts'
+import { GPTBigCode } from '../../models/index.ts'
+import { type AdamWOptions, adamW, constant, linear, type Schedule, warmupCosine, wsd } from '../../optim/index.ts'
+import { Tokenizer } from '../../tokenizer/index.ts'
+import { Curriculum, type Stage, stage } from '../stage.ts'
+import { type Corpora, corpusTexts } from './corpora.ts'
+import type { CheckedRecipe, RecipeSchedule } from './schema.ts'
+
+/** @param trainedIn a checkpoint or folder of this run that may hold the tokenizer that an earlier start has trained */
+export async function buildTokenizer(recipe: CheckedRecipe, trainedIn: string | undefined): Promise<Tokenizer> {
+  const { tokenizer, model } = recipe
+  if (tokenizer?.train) {
+    if (trainedIn) return Tokenizer.fromFile(join(trainedIn, 'tokenizer.json'))
+    const { vocabSize, on } = tokenizer.train
+    return Tokenizer.train(corpusTexts(recipe, on), { vocabSize })
+  }
+  return Tokenizer.fromFile(tokenizer?.file ?? model.from!)
+}
+
+/** @param checkpoint of this run, whose weights are about to be restored in any case */
+export async function buildModel(
+  recipe: CheckedRecipe,
+  tokenizer: Tokenizer,
+  checkpoint: string | undefined,
+): Promise<GPTBigCode> {
+  const { create, from, device, dtype, dropout, checkpointing } = recipe.model
+  const options = { device, dtype, dropout, seed: recipe.seed }
+  const special = { bosTokenId: tokenizer.eos, eosTokenId: tokenizer.eos }
+  const model = create
+    ? GPTBigCode.create({ ...create, vocabSize: tokenizer.vocabSize, ...special }, options)
+    : await GPTBigCode.fromPretrained(checkpoint ?? from!, options)
+  model.checkpointing = checkpointing
+  if (tokenizer.vocabSize <= model.config.vocabSize) return model
+  model.dispose()
+  throw new AuroraError({
+    code: 'ERR_TOKENIZER',
+    message: 'the tokenizer has more tokens than the model',
+    expected: `at most ${model.config.vocabSize} (vocab_size)`,
+    found: String(tokenizer.vocabSize),
+    hint: 'use the tokenizer that belongs to the model',
+  })
+}
+
+export function buildCurriculum(
+  recipe: CheckedRecipe,
+  corpora: Corpora,
+  tokenizer: Tokenizer,
+): { stages: Stage[]; optimizer: AdamWOptions } {
+  const stages = recipe.stages.map(({ name, mixture: weights, schedule, ...rest }) => {
+    const domains = Object.entries(weights).flatMap(([corpus, weight]) => {
+      const { train, fim } = corpora.byName[corpus]!
+      return weight > 0 ? [[corpus, { data: train, weight, fim }]] : []
+    })
+    return { schedule, stage: stage(name, { ...rest, data: mixture(Object.fromEntries(domains), { tokenizer }) }) }
+  })
+  const { totalSteps, stages: placed } = new Curriculum(
+    stages.map(({ stage }) => stage),
+    recipe.batch,
+  )
+  const { betas, eps, weightDecay, clip } = recipe.optimizer
+  return {
+    stages: stages.map(({ stage, schedule }, i) =>
+      schedule.type === 'continue' ? stage : { ...stage, schedule: buildSchedule(schedule, placed[i]!.steps) },
+    ),
+    optimizer: adamW({
+      lr: buildSchedule(recipe.schedule, totalSteps),
+      betas,
+      eps,
+      weightDecay,
+      clip: clip === 0 ? undefined : clip,
+    }),
+  }
+}
+
+/** @param total steps that the schedule spans unless it says otherwise */
+function buildSchedule(schedule: RecipeSchedule, total: number): Schedule {
+  switch (schedule.type) {
+    case 'constant':
+      return constant(schedule.lr, schedule)
+    case 'linear':
+      return linear({ ...schedule, steps: schedule.steps ?? total })
+    case 'warmupCosine':
+      return warmupCosine({ ...schedule, steps: schedule.steps ?? total })
+    case 'wsd': {
+      const stable = (schedule.steps ?? total) - schedule.warmup - schedule.decay
+      return wsd({ ...schedule, stable })
+    }
+  }
+}
