@@ -1,4 +1,8 @@
+import { rmSync } from 'node:fs'
 import { defineConfig } from 'tsup'
+
+// Both builds below write to dist at the same time, so it is cleared before either starts.
+rmSync('dist', { recursive: true, force: true })
 
 export default defineConfig([
   {
@@ -8,7 +12,6 @@ export default defineConfig([
     target: 'node20',
     shims: true,
     splitting: false,
-    clean: true,
     outDir: 'dist',
   },
   {
