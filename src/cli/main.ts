@@ -56,7 +56,9 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 function describe(error: unknown, debug: boolean): string {
   if (!(error instanceof AuroraError)) return error instanceof Error ? (error.stack ?? error.message) : String(error)
-  const lines = [`${colours.red('error')} ${error.message.split('; expected ')[0]!.split('. Hint: ')[0]} ${colours.dim(`[${error.code}]`)}`]
+  const lines = [
+    `${colours.red('error')} ${error.message.split('; expected ')[0]!.split('. Hint: ')[0]} ${colours.dim(`[${error.code}]`)}`,
+  ]
   if (error.expected) lines.push(`  expected  ${error.expected}`)
   if (error.found) lines.push(`  found     ${error.found}`)
   if (error.hint) lines.push(`  hint      ${error.hint}`)

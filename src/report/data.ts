@@ -2,13 +2,7 @@
  * What a report shows, as plain JSON: the report page is a pure function of this object, and the same object is written
  * beside it as report.json, so that every number in a plot can be read by a program.
  */
-
-/** A measured value with its 95 % interval. */
-export interface Interval {
-  value: number
-  low: number
-  high: number
-}
+import type { ForgettingTable, Interval } from '../eval/index.ts'
 
 export interface ReportStage {
   name: string
@@ -37,7 +31,7 @@ export interface ReportStep {
 export interface SafetyGroup {
   prompts: number
   /** Continual Alignment Redteam Percentage, −100 … 100, higher is better. */
-  carp: number
+  carp: Interval
   /** Share of harmful prompts that were not refused, with Wilson's interval. */
   asr: Interval
 }
@@ -47,7 +41,7 @@ export interface ReportSafety {
   byLanguage: Record<string, SafetyGroup>
   byCategory: Record<string, SafetyGroup>
   /** Share of benign prompts that were refused. */
-  overRefusal: Interval | undefined
+  overRefusal: Interval | null
   /** The rule by which answers were judged, in words. */
   rule: string
 }
@@ -55,15 +49,16 @@ export interface ReportSafety {
 export interface ReportCode {
   problems: number
   samples: number
-  /** pass@k by k ('1', '10', …), over all problems. */
+  /** Share of problems that the greedy completion solves. */
+  greedy: Interval
+  /** Unbiased pass@k of the drawn samples by k ('1', '10', …); empty when none were drawn. */
   passAt: Record<string, Interval>
-  /** pass@1 by family of problems. */
+  /** Greedy pass@1 by family of problems. */
   byFamily: Record<string, number>
 }
 
 /** A prompt and what the model made of it. */
 export interface ReportSample {
-  kind: 'code' | 'safety'
   label: string
   prompt: string
   answer: string
@@ -77,6 +72,8 @@ export interface ReportPoint {
   stage: string
   step: number
   tokens: number
+  /** Before the first step, or the end of a stage: where stages are compared. */
+  stageEnd: boolean
   bitsPerByte: Record<string, Interval>
   code?: ReportCode
   safety?: ReportSafety
@@ -92,16 +89,10 @@ export interface RunReport {
   stages: ReportStage[]
   steps: ReportStep[]
   points: ReportPoint[]
+  /** Bits per byte of each domain against the model that continual pretraining began with. */
+  forgetting?: ForgettingTable
   /** Domains in the order and the names in which they are shown. */
   domains: Record<string, string>
   /** The recipe's text, when the run came from one. */
   recipe?: string
-}
-
-/** The last point of every stage, preceded by the point before the first: where stages are compared. */
-export function stageEnds(report: RunReport): ReportPoint[] {
-  const ends = report.points.filter(
-    (point, i) => i === 0 || report.points.slice(i + 1).every(later => later.stage !== point.stage),
-  )
-  return ends.filter((point, i) => ends.findIndex(other => other.step === point.step) === i)
 }

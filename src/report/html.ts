@@ -1,11 +1,11 @@
 /** The report as one self-contained HTML page: no script, no request, plots as inline SVG, the numbers embedded as JSON. */
-import type { Interval, ReportPoint, RunReport, SafetyGroup } from './data.ts'
-import { stageEnds } from './data.ts'
+import type { Interval } from '../eval/index.ts'
+import type { ReportPoint, RunReport, SafetyGroup } from './data.ts'
 import * as plots from './plots.ts'
 import { colourOf, css } from './theme.ts'
 
 export function renderHtml(report: RunReport): string {
-  const ends = stageEnds(report)
+  const ends = report.points.filter(point => point.stageEnd)
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -19,11 +19,11 @@ export function renderHtml(report: RunReport): string {
 <h1>${text(report.title)}</h1>
 <div class="lead">${text(report.stages.map(stage => stage.name.toUpperCase()).join(' → '))} · ${text(report.created.slice(0, 16).replace('T', ' '))} UTC</div>
 </header>
-${cards(ends)}
+${cards(report, ends)}
 ${training(report)}
-${languages(report, ends)}
+${languages(report)}
 ${code(ends)}
-${safety(report)}
+${safety(report, ends)}
 ${samples(report)}
 ${facts(report)}
 <script type="application/json" id="report">${JSON.stringify(report).replaceAll('<', '\\u003c')}</script>
@@ -31,39 +31,32 @@ ${facts(report)}
 `
 }
 
-/** The three answers a reader looks for first, each against the first point that has it. */
-function cards(ends: ReportPoint[]): string {
-  const out: string[] = []
-  const first = ends[0]
+/** The answers a reader looks for first, each against the model that continual pretraining began with. */
+function cards(report: RunReport, ends: ReportPoint[]): string {
+  const first = ends.find(point => point.label === report.forgetting?.base) ?? ends[0]
   const last = ends.at(-1)
-  if (!first || !last) return ''
+  if (!first || !last || first === last) return ''
   const languages = Object.keys(last.bitsPerByte).filter(domain => domain !== 'code' && domain in first.bitsPerByte)
   const mean = (point: ReportPoint) =>
-    languages.reduce((sum, domain) => sum + point.bitsPerByte[domain]!.value, 0) / languages.length
-  if (languages.length > 0) out.push(card('bits per byte, mean of languages', mean(first), mean(last), 2, false))
-  if (first.bitsPerByte.code && last.bitsPerByte.code) {
-    out.push(card('bits per byte, code', first.bitsPerByte.code.value, last.bitsPerByte.code.value, 2, false))
+    languages.length === 0
+      ? undefined
+      : languages.reduce((sum, domain) => sum + point.bitsPerByte[domain]!.value, 0) / languages.length
+  const percents = (interval: Interval | undefined) => interval && 100 * interval.value
+  const card = (title: string, of: (point: ReportPoint) => number | undefined, digits: number, moreIsBetter: boolean) => {
+    const before = of(first)
+    const after = of(last)
+    if (before === undefined || after === undefined) return ''
+    const change = after - before
+    const tone = Math.abs(change) < 0.5 * 10 ** -digits ? '' : change > 0 === moreIsBetter ? 'good' : 'bad'
+    return `<div class="card"><span>${text(title)}</span><b>${number(after, digits)}</b><span class="delta ${tone}">${signed(change, digits)}</span> <span>from ${number(before, digits)} ${text(first.label)}</span></div>`
   }
-  const code = ends.filter(point => point.code)
-  if (code.length > 0) {
-    const pass = (point: ReportPoint) => 100 * point.code!.passAt['1']!.value
-    out.push(card('pass@1 on the code suite, %', pass(code[0]!), pass(code.at(-1)!), 1, true))
-  }
-  const safe = ends.filter(point => point.safety)
-  if (safe.length > 0) {
-    out.push(card('CARP on the red-team set', safe[0]!.safety!.all.carp, safe.at(-1)!.safety!.all.carp, 1, true))
-    out.push(
-      card('attack success rate, %', 100 * safe[0]!.safety!.all.asr.value, 100 * safe.at(-1)!.safety!.all.asr.value, 1, false),
-    )
-  }
-  return `<div class="cards">${out.join('')}</div>`
-}
-
-function card(title: string, before: number, after: number, digits: number, moreIsBetter: boolean): string {
-  const better = moreIsBetter ? after > before : after < before
-  const change = after - before
-  const tone = Math.abs(change) < 0.5 * 10 ** -digits ? '' : better ? 'good' : 'bad'
-  return `<div class="card"><span>${text(title)}</span><b>${number(after, digits)}</b><span class="delta ${tone}">${signed(change, digits)}</span> <span>from ${number(before, digits)} at the start</span></div>`
+  return `<div class="cards">${[
+    card('bits per byte, mean of languages', mean, 2, false),
+    card('bits per byte, code', point => point.bitsPerByte.code?.value, 2, false),
+    card('pass@1 on the code suite, %', point => percents(point.code?.greedy), 1, true),
+    card('CARP on the red-team set', point => point.safety?.all.carp.value, 1, true),
+    card('attack success rate, %', point => percents(point.safety?.all.asr), 1, false),
+  ].join('')}</div>`
 }
 
 function training(report: RunReport): string {
@@ -74,33 +67,31 @@ ${figure(plots.mixturePlot(report), 'What each stage trained on.')}
 <div class="pair">${figure(plots.learningRatePlot(report))}${figure(plots.throughputPlot(report))}</div>`
 }
 
-function languages(report: RunReport, ends: ReportPoint[]): string {
+function languages(report: RunReport): string {
   if (!report.points.some(point => Object.keys(point.bitsPerByte).length > 0)) return ''
   return `<h2>Languages and code: what was learnt, what was forgotten</h2>
 <p class="lead">Held-out bits per byte, lower is better, on documents that training never saw; bars are 95 % bootstrap intervals over documents.
 Bytes, not tokens: languages and tokenizers compare.</p>
 ${figure(plots.bitsPerBytePlot(report))}
-${forgettingTable(report, ends)}`
+${forgettingTable(report)}`
 }
 
-/** Each domain at the end of each stage, and its change over that stage: green learnt, orange forgotten. */
-function forgettingTable(report: RunReport, ends: ReportPoint[]): string {
-  const head = ends.map(point => `<th>${text(point.label)}</th>`).join('')
-  const rows = Object.keys(report.domains)
-    .filter(domain => ends.some(point => point.bitsPerByte[domain]))
-    .map(domain => {
-      const cells = ends.map((point, i) => {
-        const now = point.bitsPerByte[domain]
-        if (!now) return '<td>–</td>'
-        const before = ends[i - 1]?.bitsPerByte[domain]
-        if (!before) return `<td>${number(now.value, 3)}</td>`
-        const change = now.value / before.value - 1
-        return `<td style="background: ${heat(change)}">${number(now.value, 3)} <small>${signed(100 * change, 0)} %</small></td>`
-      })
-      return `<tr><td>${swatch(report, domain)}${text(report.domains[domain]!)}</td>${cells.join('')}</tr>`
+/** Each domain against the base at the end of each later stage: green learnt, orange forgotten. */
+function forgettingTable(report: RunReport): string {
+  const table = report.forgetting
+  if (!table) return ''
+  const later = table.points.filter(point => point !== table.base)
+  const rows = table.rows.map(row => {
+    const cells = later.map(point => {
+      const cell = row.cells.find(cell => cell.point === point)
+      if (!cell) return '<td>–</td>'
+      const { change, relativeChange, bitsPerByte } = cell
+      return `<td style="background: ${heat(relativeChange)}">${number(bitsPerByte, 3)} <small>${signed(change.value, 3)} (${signed(change.low, 2)} … ${signed(change.high, 2)}), ${signed(100 * relativeChange, 0)} %</small></td>`
     })
-  return `<h3>Forgetting table</h3><p class="note">Bits per byte at the end of each stage, and the change over that stage.</p>
-<div class="scroll"><table><thead><tr><th>domain</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
+    return `<tr><td>${swatch(report, row.domain)}${text(report.domains[row.domain] ?? row.domain)}</td><td>${number(row.base, 3)}</td>${cells.join('')}</tr>`
+  })
+  return `<h3>Forgetting table</h3><p class="note">Held-out bits per byte against the model ${text(table.base)}: change with its 95 % interval (bootstrap over the same documents). Below zero was learnt, above was forgotten.</p>
+<div class="scroll"><table><thead><tr><th>domain</th><th>${text(table.base)}</th>${later.map(point => `<th>${text(point)}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
 }
 
 /** Saturates at a change of 30 %. */
@@ -112,20 +103,21 @@ function heat(change: number): string {
 function code(ends: ReportPoint[]): string {
   const points = ends.filter(point => point.code)
   if (points.length === 0) return ''
-  const ks = Object.keys(points.at(-1)!.code!.passAt).sort((a, b) => Number(a) - Number(b))
+  const { problems, samples, passAt } = points.at(-1)!.code!
+  const ks = Object.keys(passAt).sort((a, b) => Number(a) - Number(b))
   const rows = points.map(
-    point => `<tr><td>${text(point.label)}</td>${ks.map(k => `<td>${percent(point.code!.passAt[k])}</td>`).join('')}</tr>`,
+    ({ label, code }) =>
+      `<tr><td>${text(label)}</td><td>${percent(code!.greedy)}</td>${ks.map(k => `<td>${percent(code!.passAt[k])}</td>`).join('')}</tr>`,
   )
-  const { problems, samples } = points.at(-1)!.code!
+  const drawn = samples > 0 ? `; pass@k is unbiased, from ${samples} drawn samples each` : ''
   return `<h2>Code suite</h2>
-<p class="lead">${problems} functions that training never saw, completed and run against hidden assertions; ${samples} samples each, unbiased pass@k,
-95 % bootstrap intervals over problems.</p>
+<p class="lead">${problems} functions that training never saw, completed and run against hidden assertions${drawn}. Intervals are 95 % bootstrap over problems.</p>
 ${figure(pointLegend(points) + plots.codePlot(points))}
-<div class="scroll"><table><thead><tr><th>point</th>${ks.map(k => `<th>pass@${text(k)}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
+<div class="scroll"><table><thead><tr><th>point</th><th>pass@1, greedy</th>${ks.map(k => `<th>pass@${text(k)}, drawn</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
 }
 
-function safety(report: RunReport): string {
-  const points = plots.safetyPoints(report)
+function safety(report: RunReport, ends: ReportPoint[]): string {
+  const points = ends.filter(point => point.safety)
   if (points.length === 0) return ''
   const language = (group: string) => report.domains[group] ?? group
   const category = (group: string) => group.replaceAll('_', ' ')
@@ -137,7 +129,7 @@ function safety(report: RunReport): string {
     )
       .map(group => {
         const of = (point: ReportPoint) => (title === 'language' ? point.safety!.byLanguage : point.safety!.byCategory)[group]
-        return `<tr><td>${text(name(group))}</td>${points.map(p => `<td>${number(of(p)?.carp, 0)}</td>`).join('')}${outer.map(p => `<td>${percent(of(p)?.asr)}</td>`).join('')}</tr>`
+        return `<tr><td>${text(name(group))}</td>${points.map(p => `<td>${number(of(p)?.carp.value, 0)}</td>`).join('')}${outer.map(p => `<td>${percent(of(p)?.asr)}</td>`).join('')}</tr>`
       })
       .join('')}</tbody></table></div>`
   const refusals = points.map(point => `${text(point.label)} ${percent(point.safety!.overRefusal)}`).join(' · ')
@@ -201,7 +193,7 @@ function number(value: number | undefined, digits: number): string {
 }
 const signed = (value: number, digits: number) => (value > 0 ? '+' : '') + number(value, digits)
 
-function percent(interval: Interval | undefined): string {
+function percent(interval: Interval | null | undefined): string {
   if (!interval) return '–'
   return `${number(100 * interval.value, 1)} % <small>${number(100 * interval.low, 0)}–${number(100 * interval.high, 0)}</small>`
 }

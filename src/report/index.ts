@@ -5,6 +5,7 @@ import type { RunReport } from './data.ts'
 import { renderHtml } from './html.ts'
 
 export * from './data.ts'
+export { reportOfRun } from './from-run.ts'
 export { renderHtml } from './html.ts'
 
 /** Writes `report.html` and `report.json` into `folder`, each atomically. Returns their paths. */

@@ -2,7 +2,6 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 import type { ReportPoint, ReportSafety, RunReport } from './data.ts'
-import { stageEnds } from './data.ts'
 import { colourOf } from './theme.ts'
 
 const width = 980
@@ -260,7 +259,7 @@ export function safetyPlot(
     Object.entries((point.safety as ReportSafety)[by]).map(([group, scores]) => ({
       label: point.label,
       group: names(group),
-      value: value === 'carp' ? scores.carp : scores.asr.value,
+      value: scores[value].value,
       low: scores.asr.low,
       high: scores.asr.high,
     })),
@@ -288,9 +287,4 @@ export function safetyPlot(
 export function ordered(count: number): string[] {
   const ramp = ['#c6d4e3', '#7fb0dc', '#2f7fc1', '#0b3f7a']
   return Array.from({ length: count }, (_, i) => ramp[Math.round((i * (ramp.length - 1)) / Math.max(1, count - 1))]!)
-}
-
-/** Where stages are compared and the red team was asked. */
-export function safetyPoints(report: RunReport): ReportPoint[] {
-  return stageEnds(report).filter(point => point.safety)
 }

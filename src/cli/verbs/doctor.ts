@@ -29,7 +29,12 @@ export function addDoctor(aurora: Command): void {
         return
       }
       const mark = (finding: Finding) => (finding.ok ? colours.green('ok') : colours.yellow('–'))
-      console.log(table(['', '', ''], findings.map(finding => [finding.what, mark(finding), finding.found])))
+      console.log(
+        table(
+          ['', '', ''],
+          findings.map(finding => [finding.what, mark(finding), finding.found]),
+        ),
+      )
       for (const finding of findings) if (finding.advice) console.log(`\n${colours.yellow(finding.what)}: ${finding.advice}`)
     })
 }
@@ -42,7 +47,11 @@ function examine(): Finding[] {
     { what: 'Node.js', ok: true, found: `${process.version}, Node-API ${process.versions.napi ?? '?'}` },
     { what: 'add-on', ok: true, found: `${addon.addon}, built for Node-API ${addon.napi} by ${addon.compiler}` },
     { what: 'platform', ok: true, found: `${process.platform}-${process.arch}` },
-    { what: 'device cpu', ok: true, found: `${cpu.instructionSet} (usable: ${cpu.instructionSets.join(', ')}; AURORA_ISA selects one)` },
+    {
+      what: 'device cpu',
+      ok: true,
+      found: `${cpu.instructionSet} (usable: ${cpu.instructionSets.join(', ')}; AURORA_ISA selects one)`,
+    },
     { what: 'threads', ok: true, found: `${cpu.threads} (AURORA_NUM_THREADS sets it)` },
     memory(),
     python(),
@@ -53,12 +62,23 @@ function memory(): Finding {
   const free = freemem()
   const found = `${bytes(free)} free of ${bytes(totalmem())}`
   if (free > 2 * 2 ** 30) return { what: 'memory', ok: true, found }
-  return { what: 'memory', ok: false, found, advice: 'under 2 GiB are free: training may fail with ERR_OUT_OF_MEMORY; use smaller micro-batches or activation checkpointing' }
+  return {
+    what: 'memory',
+    ok: false,
+    found,
+    advice:
+      'under 2 GiB are free: training may fail with ERR_OUT_OF_MEMORY; use smaller micro-batches or activation checkpointing',
+  }
 }
 
 /** Only the code suite needs Python. */
 function python(): Finding {
   const run = spawnSync('python3', ['--version'], { encoding: 'utf8' })
   if (run.status === 0) return { what: 'python3', ok: true, found: `${(run.stdout || run.stderr).trim()} (for the code suite)` }
-  return { what: 'python3', ok: false, found: 'not found', advice: 'the code suite runs completions with python3; install it, or leave code evaluation out of the recipe' }
+  return {
+    what: 'python3',
+    ok: false,
+    found: 'not found',
+    advice: 'the code suite runs completions with python3; install it, or leave code evaluation out of the recipe',
+  }
 }
