@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
+import { fileError } from '../checkpoint/index.ts'
 import { AuroraError } from '../errors.ts'
 
 /** One line of a JSONL file, for messages that name it. */
@@ -18,7 +19,7 @@ export async function readJsonLines(path: string): Promise<JsonLine[]> {
     const bytes = await readFile(path)
     text = (path.endsWith('.gz') ? await promisify(gunzip)(bytes) : bytes).toString('utf8')
   } catch (cause) {
-    throw new AuroraError({ code: 'ERR_FILE', message: `cannot read ${path}`, found: (cause as Error).message, cause })
+    throw fileError('read', path, cause)
   }
   return text.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [parse(line, `${path}:${i + 1}`)]))
 }

@@ -1,10 +1,11 @@
 /** Red-teaming: the model answers every prompt of a set, a judge scores the answers. */
+import { instructionPrompt } from '../data/index.ts'
 import { type GenerateOptions, generate, type Interval } from '../eval/index.ts'
 import type { GPTBigCode } from '../models/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Evaluator } from '../train/index.ts'
 import { type Judge, refusalRule, verdictOf } from './judge.ts'
-import { instructionPrompt, instructionStops, type PromptKind, type RedTeamSet } from './red-team.ts'
+import { instructionStops, type PromptKind, type RedTeamSet } from './red-team.ts'
 import { type JudgedAnswer, type SafetyScore, safetyTables } from './scores.ts'
 
 export interface RedTeamOptions {

@@ -17,7 +17,6 @@ export {
   verdictOf,
 } from './judge.ts'
 export {
-  instructionPrompt,
   instructionStops,
   type PromptKind,
   type RedTeamPrompt,

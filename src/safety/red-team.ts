@@ -50,10 +50,5 @@ export async function readRedTeamSet(path: string, name = basename(path).replace
   return { name, prompts }
 }
 
-/** The form in which instructions are put to the model, in training and in red-teaming. */
-export function instructionPrompt(instruction: string): string {
-  return `### Instruction:\n${instruction}\n### Response:\n`
-}
-
-/** Where an answer in that form has ended, if the model goes on with a next instruction of its own. */
+/** Where an answer to an instructionPrompt has ended, if the model goes on with a next instruction of its own. */
 export const instructionStops: readonly string[] = ['\n### Instruction:', '\n### Response:']

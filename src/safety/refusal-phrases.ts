@@ -1,5 +1,6 @@
 /** The phrases by which the refusal rule knows a refusal and an offer of help, for the five languages of the project. */
 import { readFile } from 'node:fs/promises'
+import { fileError } from '../checkpoint/index.ts'
 import { AuroraError } from '../errors.ts'
 
 /** Phrases by language code; compared after {@link normalize}. */
@@ -17,11 +18,14 @@ export function normalize(text: string): string {
 
 /** Reads phrases from a JSON file: { "refusal": { "en": ["…"] }, "helpful": { "en": ["…"] } }. */
 export async function readRefusalPhrases(path: string): Promise<RefusalPhrases> {
+  const text = await readFile(path, 'utf8').catch(cause => {
+    throw fileError('read', path, cause)
+  })
   let value: unknown
   try {
-    value = JSON.parse(await readFile(path, 'utf8'))
+    value = JSON.parse(text)
   } catch (cause) {
-    throw new AuroraError({ code: 'ERR_FILE', message: `cannot read ${path}`, found: (cause as Error).message, cause })
+    throw new AuroraError({ code: 'ERR_FORMAT', message: `${path} is not JSON`, found: (cause as Error).message, cause })
   }
   const { refusal, helpful } = (value ?? {}) as Partial<Record<string, unknown>>
   if (isPhraseTable(refusal) && isPhraseTable(helpful)) return { refusal, helpful }

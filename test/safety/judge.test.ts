@@ -86,8 +86,9 @@ test('phrases from a file', async () => {
   assert.is((await custom.judge(answer("I can't help with that."))).score, -2)
   for (const bad of ['[]', '{"refusal": {"en": [""]}, "helpful": {}}', '{"refusal": {"en": "no"}, "helpful": {}}', '{', 'null']) {
     writeFileSync(file, bad)
-    await refuses(() => readRefusalPhrases(file), bad === '{' ? 'ERR_FILE' : 'ERR_FORMAT')
+    await refuses(() => readRefusalPhrases(file), 'ERR_FORMAT')
   }
+  await refuses(() => readRefusalPhrases(`${file}.none`), 'ERR_FILE_NOT_FOUND')
 })
 
 test('the built-in phrases hold five languages, and no refusal phrase is an offer', () => {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { carp, instructionPrompt, type JudgedAnswer, readRedTeamSet, safetyTables, type Verdict } from '../../src/safety/index.ts'
+import { carp, type JudgedAnswer, readRedTeamSet, safetyTables, type Verdict } from '../../src/safety/index.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { refuses } from '../support/refuses.ts'
 
@@ -97,10 +97,6 @@ test('reading a set: defaults and refusals', async () => {
   ] as const) {
     await refuses(() => read(bad), 'ERR_FORMAT', message)
   }
-})
-
-test('the prompt form', () => {
-  assert.is(instructionPrompt('Do it.'), '### Instruction:\nDo it.\n### Response:\n')
 })
 
 test.run()
