@@ -2,13 +2,12 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Purpose, RandomStream, randomWords } from '../../src/random/index.ts'
 import { Tokenizer } from '../../src/tokenizer/index.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { random } from '../support/random.ts'
 import { refuses } from '../support/refuses.ts'
 
 const folder = temporaryFolder()
-const random = new RandomStream(randomWords(Number(process.env.AURORA_TEST_SEED ?? 11), Purpose.test))
 
 const texts = [
   'def add(a, b):\n    return a + b\n\nprint(add(12, 345))\n',

@@ -1,13 +1,9 @@
 import { byteLevelPreTokenizer, digitsPreTokenizer, sequencePreTokenizer } from 'tokenizers'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Purpose, RandomStream, randomWords } from '../../src/random/index.ts'
 import { byteCharacters } from '../../src/tokenizer/byte-level.ts'
 import { trainBPE, WordCounter } from '../../src/tokenizer/train-bpe.ts'
-
-const seed = Number(process.env.AURORA_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31))
-console.log(`AURORA_TEST_SEED=${seed}`)
-const random = new RandomStream(randomWords(seed, Purpose.test))
+import { random } from '../support/random.ts'
 
 /** The definition of BPE training, as slow as it is short: count all pairs anew for every merge. */
 function naiveMerges(counts: ReadonlyMap<string, number>, merges: number): string[] {
