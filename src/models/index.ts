@@ -1,0 +1,1 @@
+export * from './gpt-bigcode/index.ts'
