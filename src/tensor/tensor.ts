@@ -43,7 +43,7 @@ export class Tensor {
   /** The scope that will dispose of it. */
   home: Set<Tensor> | undefined = undefined
   #storage: Storage
-  #disposed = false
+  #givenUp = false
 
   /** Takes over a native tensor. Users make tensors with `tensor`, `empty`, `zeros` and the operations. */
   constructor(id: Id, shape: readonly number[], dtype: DType, device: Device) {
@@ -60,9 +60,9 @@ export class Tensor {
     return sizeOf(this.shape)
   }
 
-  /** True after `dispose()`. */
+  /** Whether the memory is gone: after `dispose()`, once no tape holds it any more. */
   get disposed(): boolean {
-    return this.#disposed
+    return this.#storage.references === 0
   }
 
   /** `shape` from element `offset` on, on the same memory, which lives until the last of its views is disposed. */
@@ -118,8 +118,8 @@ export class Tensor {
 
   /** Frees the memory, at once or as soon as a tape has used it. A second call does nothing; views keep the memory alive. */
   dispose(): void {
-    if (this.#disposed) return
-    this.#disposed = true
+    if (this.#givenUp) return
+    this.#givenUp = true
     this.home?.delete(this)
     this.home = undefined
     this.release()
