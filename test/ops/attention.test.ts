@@ -57,7 +57,9 @@ for (const dtype of dtypes) {
         const [batch, capacity] = [3, between(5, 11)]
         const lengths = Int32Array.from([capacity, between(1, capacity - 1), 0])
         const [keys, values] = [0, 1].map(() => zeros([batch, capacity, keyHeads * width], { dtype }))
-        const history = Array.from({ length: capacity }, () => tensor(noise(batch * rowWidth(layout)), [batch, rowWidth(layout)], { dtype }))
+        const history = Array.from({ length: capacity }, () =>
+          tensor(noise(batch * rowWidth(layout)), [batch, rowWidth(layout)], { dtype }),
+        )
         for (const [t, qkv] of history.entries()) {
           const slots = Array.from(lengths, (length, b) => (t < length ? b * capacity + t : -1))
           cacheWrite(qkv, tensor(Int32Array.from(slots)), layout, keys!, values!)
@@ -66,7 +68,11 @@ for (const dtype of dtypes) {
         const rows = await Promise.all(history.map(qkv => qkv.read()))
         for (let b = 0; b < batch; b++) {
           const row = (t: number) => Array.from(rows[t]!.subarray(b * rowWidth(layout), (b + 1) * rowWidth(layout)))
-          const expected = attendLast(row(capacity - 1), Array.from({ length: lengths[b]! }, (_, t) => row(t)), layout)
+          const expected = attendLast(
+            row(capacity - 1),
+            Array.from({ length: lengths[b]! }, (_, t) => row(t)),
+            layout,
+          )
           const error = reference.relativeError(y.subarray(b * heads * width, (b + 1) * heads * width), expected)
           assert.ok(error < tolerances[dtype] * 2, `sequence ${b}: ${error}, seed ${seed}`)
         }

@@ -14,8 +14,20 @@ for (const dtype of dtypes) {
   const x = { shape: [rows, width], kind: 'activation' } as const
 
   test(`add, ${dtype}: also of a tensor to itself`, async () => {
-    await checkDerivative({ dtype, tolerance, inputs: { a: x, b: x }, run: ({ a, b }) => add(a, b), reference: ({ a, b }) => a.map((v, i) => v + b[i]!) })
-    await checkDerivative({ dtype, tolerance, inputs: { a: x }, run: ({ a }) => add(a, a), reference: ({ a }) => a.map(v => 2 * v) })
+    await checkDerivative({
+      dtype,
+      tolerance,
+      inputs: { a: x, b: x },
+      run: ({ a, b }) => add(a, b),
+      reference: ({ a, b }) => a.map((v, i) => v + b[i]!),
+    })
+    await checkDerivative({
+      dtype,
+      tolerance,
+      inputs: { a: x },
+      run: ({ a }) => add(a, a),
+      reference: ({ a }) => a.map(v => 2 * v),
+    })
   })
 
   test(`a sum used twice, ${dtype}: shared gradients are not added into in place`, async () => {
@@ -32,12 +44,24 @@ for (const dtype of dtypes) {
   })
 
   test(`scale, ${dtype}`, async () => {
-    await checkDerivative({ dtype, tolerance, inputs: { x }, run: ({ x }) => scale(x, -1.75), reference: ({ x }) => x.map(v => -1.75 * v) })
+    await checkDerivative({
+      dtype,
+      tolerance,
+      inputs: { x },
+      run: ({ x }) => scale(x, -1.75),
+      reference: ({ x }) => x.map(v => -1.75 * v),
+    })
   })
 
   test(`cast from ${dtype}`, async () => {
     const to = dtype === 'f32' ? 'bf16' : 'f32'
-    await checkDerivative({ dtype, tolerance: tolerances.bf16, inputs: { x }, run: ({ x }) => cast(x, to), reference: ({ x }) => x.map(v => v) })
+    await checkDerivative({
+      dtype,
+      tolerance: tolerances.bf16,
+      inputs: { x },
+      run: ({ x }) => cast(x, to),
+      reference: ({ x }) => x.map(v => v),
+    })
   })
 
   test(`sliceColumns and concatColumns, ${dtype}`, async () => {
@@ -65,7 +89,8 @@ for (const dtype of dtypes) {
       tolerance,
       inputs: { x },
       run: ({ x }) => gatherRows(x, tensor(picked)),
-      reference: ({ x }) => Float64Array.from(Array.from(picked).flatMap(n => Array.from(x.subarray(n * width, (n + 1) * width)))),
+      reference: ({ x }) =>
+        Float64Array.from(Array.from(picked).flatMap(n => Array.from(x.subarray(n * width, (n + 1) * width)))),
     })
   })
 
@@ -75,7 +100,10 @@ for (const dtype of dtypes) {
     await checkDerivative({
       dtype,
       tolerance,
-      inputs: { table: { shape: [vocabulary, width], kind: 'parameter' }, positionTable: { shape: [places, width], kind: 'parameter' } },
+      inputs: {
+        table: { shape: [vocabulary, width], kind: 'parameter' },
+        positionTable: { shape: [places, width], kind: 'parameter' },
+      },
       run: ({ table, positionTable }) => embedding(tensor(tokens), tensor(positions), table, positionTable),
       reference: ({ table, positionTable }) => reference.embedding(tokens, positions, table, positionTable, width),
     })
@@ -86,7 +114,13 @@ for (const dtype of dtypes) {
     const p = 0.4
     const stream = new RandomStream(words)
     const factors = Array.from({ length: rows * width }, () => (stream.uniform() >= Math.fround(p) ? 1 / (1 - p) : 0))
-    await checkDerivative({ dtype, tolerance, inputs: { x }, run: ({ x }) => dropout(x, p, words), reference: ({ x }) => x.map((v, i) => v * factors[i]!) })
+    await checkDerivative({
+      dtype,
+      tolerance,
+      inputs: { x },
+      run: ({ x }) => dropout(x, p, words),
+      reference: ({ x }) => x.map((v, i) => v * factors[i]!),
+    })
   })
 }
 

@@ -18,7 +18,10 @@ export function between(low: number, high: number): number {
 
 /** Values about normally distributed. */
 export function noise(count: number, scale = 1): Float32Array {
-  return Float32Array.from({ length: count }, () => scale * (random.uniform() + random.uniform() + random.uniform() + random.uniform() - 2) * 1.7)
+  return Float32Array.from(
+    { length: count },
+    () => scale * (random.uniform() + random.uniform() + random.uniform() + random.uniform() - 2) * 1.7,
+  )
 }
 
 /** Documents of random lengths over `rows` rows: the first row of each row's document. */
@@ -82,8 +85,13 @@ export function checkDerivative<K extends string>(check: DerivativeCheck<K>): Pr
     }
     tape.dispose()
     for (const [what, error] of Object.entries(errors)) {
-      const shapes = JSON.stringify(Object.fromEntries(Object.entries<Input>(check.inputs).map(([name, input]) => [name, input.shape])))
-      assert.ok(error <= check.tolerance, `${what}: relative error ${error} > ${check.tolerance} in ${dtype}, shapes ${shapes}, seed ${seed}`)
+      const shapes = JSON.stringify(
+        Object.fromEntries(Object.entries<Input>(check.inputs).map(([name, input]) => [name, input.shape])),
+      )
+      assert.ok(
+        error <= check.tolerance,
+        `${what}: relative error ${error} > ${check.tolerance} in ${dtype}, shapes ${shapes}, seed ${seed}`,
+      )
     }
     return errors
   })

@@ -9,7 +9,13 @@ export type Values = Float64Array
 export type Activation = 'none' | 'gelu' | 'geluTanh'
 
 /** y [N, F] = activation(x [N, D] · weight [F, D]ᵀ + bias [F]). */
-export function linear(x: Values, weight: Values, bias: Values | undefined, width: number, activation: Activation = 'none'): Values {
+export function linear(
+  x: Values,
+  weight: Values,
+  bias: Values | undefined,
+  width: number,
+  activation: Activation = 'none',
+): Values {
   const [rows, outputs] = [x.length / width, weight.length / width]
   const y = new Float64Array(rows * outputs)
   for (let n = 0; n < rows; n++) {
@@ -150,6 +156,12 @@ export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
   return sum
+}
+
+export function sum(values: ArrayLike<number>): number {
+  let total = 0
+  for (let i = 0; i < values.length; i++) total += values[i]!
+  return total
 }
 
 /** ‖out − expected‖ / ‖expected‖; the plain norm of `out` when the expected one is 0. */
