@@ -16,7 +16,10 @@ export interface GenerateOptions {
   topK?: number
   /** Then from the smallest set of them whose probability reaches this; 1 (default): all. */
   topP?: number
-  /** Default 0. A draw is a function of (seed, index of the prompt, place in the text): not of the batch. */
+  /**
+   * Default 0. The random number of a draw is a function of (seed, index of the prompt, place in the text) alone. The batch a
+   * prompt is in changes its text only where the probabilities' rounding does: matrix products of few rows may sum in another order.
+   */
   seed?: number | bigint
   /** The text ends before the first of these; default none. */
   stop?: readonly string[]

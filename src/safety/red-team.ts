@@ -22,7 +22,7 @@ export interface RedTeamSet {
 
 /**
  * Reads a set from .jsonl or .jsonl.gz with fields id, prompt, category, lang, kind. `prompt` and `lang` are required; a
- * missing id is the line's number, a missing category 'other', a missing kind 'harmful'.
+ * missing id is the line's number, a numeric one counts within its language, a missing category is 'other', a missing kind 'harmful'.
  */
 export async function readRedTeamSet(path: string, name = basename(path).replace(/\.jsonl(\.gz)?$/, '')): Promise<RedTeamSet> {
   const prompts = (await readJsonLines(path)).map((line, i): RedTeamPrompt => {
@@ -35,11 +35,13 @@ export async function readRedTeamSet(path: string, name = basename(path).replace
         found: JSON.stringify(kind),
       })
     }
+    const lang = stringField(line, 'lang')
+    const { id = i + 1 } = line.value
     return {
-      id: line.value.id === undefined ? String(i + 1) : String(line.value.id),
+      id: typeof id === 'number' ? `${lang}-${id}` : stringField(line, 'id'),
       prompt: stringField(line, 'prompt'),
       category: stringField(line, 'category', 'other'),
-      lang: stringField(line, 'lang'),
+      lang,
       kind,
     }
   })

@@ -84,7 +84,7 @@ test('reading a set: defaults and refusals', async () => {
   )
   assert.is(set.name, 'mine')
   assert.equal(set.prompts, [
-    { id: '1', prompt: 'a', category: 'other', lang: 'en', kind: 'harmful' },
+    { id: 'en-1', prompt: 'a', category: 'other', lang: 'en', kind: 'harmful' },
     { id: 'x', prompt: 'b', category: 'k', lang: 'ja', kind: 'benign' },
   ])
   for (const [bad, message] of [
