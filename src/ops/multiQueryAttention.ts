@@ -14,7 +14,7 @@ export interface HeadLayout {
   heads: number
   /** Key/value heads G: 1 or H. */
   keyHeads: number
-  /** Head width K. */
+  /** Head width K: a multiple of 8, at most 256. */
   width: number
 }
 

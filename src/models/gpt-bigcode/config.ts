@@ -113,6 +113,10 @@ export function completeConfig(partial: Partial<GPTBigCodeConfig>, source = 'con
   if (config.nEmbd % config.nHead !== 0) {
     throw configError(source, 'nHead', `a divisor of nEmbd ${config.nEmbd}`, String(config.nHead))
   }
+  const headWidth = config.nEmbd / config.nHead
+  if (headWidth % 8 !== 0 || headWidth > 256) {
+    throw configError(source, 'nEmbd / nHead', 'a head width that is a multiple of 8, at most 256', String(headWidth))
+  }
   return config
 }
 
