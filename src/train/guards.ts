@@ -1,5 +1,6 @@
 /** The guard against steps that are not finite. */
 import { AuroraError } from '../errors.ts'
+import { expectInteger } from './checks.ts'
 
 /** Counts skipped steps, and gives up after too many in a row. */
 export class SkipGuard {
@@ -9,14 +10,7 @@ export class SkipGuard {
   total = 0
 
   constructor(maxInRow = 5) {
-    if (!Number.isInteger(maxInRow) || maxInRow < 0) {
-      throw new AuroraError({
-        code: 'ERR_INVALID_ARGUMENT',
-        message: 'bad maxSkipped',
-        expected: 'a non-negative integer',
-        found: String(maxInRow),
-      })
-    }
+    expectInteger('maxSkipped', maxInRow, 0)
     this.maxInRow = maxInRow
   }
 

@@ -79,14 +79,14 @@ export class Learner {
    */
   freeze(freeze: readonly string[]): void {
     const { model, options } = this
+    const before = this.#optimizer
+    const kept = new Map(before.state().map(({ name, tensor }) => [name, tensor]))
     model.parameters.detachGradients()
     for (const parameter of model.parameters.parameters) parameter.trainable = !this.#frozen.has(parameter.name)
     model.parameters.freeze(...freeze)
     this.#gradients = model.parameters.attachGradients()
-    const before = this.#optimizer
     this.#optimizer = new AdamW(model.parameters, this.#gradients, options)
     this.#optimizer.steps = before.steps
-    const kept = new Map(before.state().map(({ name, tensor }) => [name, tensor]))
     for (const { name, tensor } of this.#optimizer.state()) {
       const old = kept.get(name)
       if (old) copy(old, tensor)

@@ -1,7 +1,7 @@
 /** Stages, and the curriculum that is their sequence: which stage a step belongs to, and its learning rate. */
 import type { Mixture } from '../data/index.ts'
-import { AuroraError } from '../errors.ts'
 import type { Schedule } from '../optim/index.ts'
+import { expectInteger, invalidArgument } from './checks.ts'
 
 export interface StageOptions {
   /** Length in tokens: as many steps as are needed to read at least these. Give this or `steps`. */
@@ -27,21 +27,21 @@ export interface Stage extends StageOptions {
 export function stage(name: string, options: StageOptions): Stage {
   const { tokens, steps } = options
   if (name === '' || name === 'start' || /^step-\d+$/.test(name)) {
-    throw invalid(`a stage cannot be named "${name}"`, 'a name that is not empty, "start" or "step-<number>"', name)
+    throw invalidArgument(`a stage cannot be named "${name}"`, 'a name that is not empty, "start" or "step-<number>"', name)
   }
   if ((tokens === undefined) === (steps === undefined)) {
     const found = tokens === undefined ? 'neither' : 'both'
-    throw invalid(`stage "${name}" needs a length`, 'either tokens or steps', found)
+    throw invalidArgument(`stage "${name}" needs a length`, 'either tokens or steps', found)
   }
   const budget = tokens ?? steps!
   if (!(Number.isFinite(budget) && budget > 0) || (steps !== undefined && !Number.isInteger(steps))) {
-    throw invalid(
+    throw invalidArgument(
       `stage "${name}" has no usable length`,
       'a positive number of tokens, or a positive integer of steps',
       String(budget),
     )
   }
-  if (options.length !== undefined) expectPositiveInteger(`length of stage "${name}"`, options.length)
+  expectInteger(`length of stage "${name}"`, options.length, 1)
   return { name, ...options }
 }
 
@@ -65,15 +65,15 @@ export class Curriculum {
   readonly totalTokens: number
 
   constructor(stages: readonly Stage[], batch: { sequences: number; length: number }) {
-    expectPositiveInteger('sequences of the batch', batch.sequences)
-    expectPositiveInteger('length of the batch', batch.length)
-    if (stages.length === 0) throw invalid('the curriculum is empty', 'at least one stage', 'none')
+    expectInteger('sequences of the batch', batch.sequences, 1)
+    expectInteger('length of the batch', batch.length, 1)
+    if (stages.length === 0) throw invalidArgument('the curriculum is empty', 'at least one stage', 'none')
     const placed: PlacedStage[] = []
     let firstStep = 0
     let firstToken = 0
     for (const [index, stage] of stages.entries()) {
       if (placed.some(other => other.stage.name === stage.name)) {
-        throw invalid(`two stages are named "${stage.name}"`, 'a name of its own for each', stage.name)
+        throw invalidArgument(`two stages are named "${stage.name}"`, 'a name of its own for each', stage.name)
       }
       const length = stage.length ?? batch.length
       const tokensPerStep = batch.sequences * length
@@ -113,12 +113,4 @@ export class Curriculum {
     const { stage, firstStep } = this.at(done)
     return stage.schedule === undefined || stage.schedule === 'continue' ? schedule.at(done) : stage.schedule.at(done - firstStep)
   }
-}
-
-function expectPositiveInteger(what: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1) throw invalid(`bad ${what}`, 'a positive integer', String(value))
-}
-
-function invalid(message: string, expected: string, found: string): AuroraError {
-  return new AuroraError({ code: 'ERR_INVALID_ARGUMENT', message, expected, found })
 }

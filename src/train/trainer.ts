@@ -7,6 +7,7 @@ import type { AdamWOptions } from '../optim/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { type Callback, type EndEvent, notify, type StageEvent } from './callbacks.ts'
 import { checkpointFiles, readTrainingState } from './checkpoints.ts'
+import { expectInteger } from './checks.ts'
 import type { EvaluationPoint, Evaluations } from './evaluations.ts'
 import { differences, expectSameRun, type Json, plainJson } from './fingerprint.ts'
 import { Session } from './session.ts'
@@ -71,6 +72,10 @@ export class Trainer {
     this.curriculum = new Curriculum(options.curriculum, options.batch)
     this.#options = options
     this.#callbacks = options.callbacks ?? []
+    expectInteger('microBatch', options.batch.microBatch, 1)
+    expectInteger('steps between checkpoints', options.checkpoints?.every, 1)
+    expectInteger('number of checkpoints to keep', options.checkpoints?.keep, 1)
+    expectInteger('maxSkipped', options.maxSkipped, 0)
     this.definition = describeRun(options, this.curriculum)
     expectPositions(options.model, this.curriculum)
   }
