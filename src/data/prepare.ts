@@ -53,7 +53,7 @@ export interface WorkerSetup {
 }
 
 /** Characters of text that go to a worker at a time. */
-const batchCharacters = 256 * 1024
+const batchCharacters = 64 * 1024
 
 /**
  * Tokenises texts into a Megatron .bin/.idx pair. Every document ends with the tokenizer's eos; documents keep the order in

@@ -1,5 +1,6 @@
 /** Texts from files: JSON lines, plain text, source trees. */
 import { stat } from 'node:fs/promises'
+import { isAbsolute, resolve } from 'node:path'
 import { glob } from 'tinyglobby'
 import { AuroraError } from '../errors.ts'
 import { isInstruction, renderInstruction } from './instruction.ts'
@@ -65,16 +66,22 @@ export function symbolShare(text: string): number {
 
 /** The files that patterns name, each once. A pattern that names nothing is an error. */
 export async function findFiles(patterns: string | readonly string[], ignore: readonly string[] = []): Promise<string[]> {
-  const files = new Set<string>()
+  const files = new Map<string, string>()
+  const add = (file: string) => files.has(resolve(file)) || files.set(resolve(file), file)
   for (const pattern of typeof patterns === 'string' ? [patterns] : patterns) {
     const kind = await stat(pattern).catch(() => undefined)
     if (kind?.isFile()) {
-      files.add(pattern)
+      add(pattern)
       continue
     }
-    const search = { ignore: ['**/node_modules/**', '**/.git/**', ...ignore], onlyFiles: true, expandDirectories: false }
+    const search = {
+      absolute: isAbsolute(pattern),
+      ignore: ['**/node_modules/**', '**/.git/**', ...ignore],
+      onlyFiles: true,
+      expandDirectories: false,
+    }
     const found = kind?.isDirectory()
-      ? (await glob('**', { ...search, cwd: pattern })).map(file => `${pattern.replace(/\/+$/, '')}/${file}`)
+      ? (await glob('**', { ...search, absolute: false, cwd: pattern })).map(file => `${pattern.replace(/\/+$/, '')}/${file}`)
       : await glob(pattern, search)
     if (found.length === 0) {
       throw new AuroraError({
@@ -84,9 +91,9 @@ export async function findFiles(patterns: string | readonly string[], ignore: re
         hint: `paths start at ${process.cwd()}`,
       })
     }
-    for (const file of found.sort()) files.add(file)
+    found.sort().forEach(add)
   }
-  return [...files]
+  return [...files.values()]
 }
 
 function keeps(document: TextDocument, { maxSymbolShare, filter }: ReadOptions): boolean {
