@@ -41,8 +41,8 @@ export {
   type MeasuredPoint,
 } from './forgetting.ts'
 export { type FinishReason, type GenerateOptions, type Generation, generate, generateStream } from './generate.ts'
-export { expectDistinct, type JsonLine, readJsonLines, stringField } from './jsonl.ts'
-export { type ContinuationScore, type ScoreItem, score } from './score.ts'
+export { JsonLine, readJsonLines } from './jsonl.ts'
+export { type ContinuationScore, type ScoreItem, scoreContinuations } from './score.ts'
 export {
   type BootstrapEstimate,
   type BootstrapOptions,

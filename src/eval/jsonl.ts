@@ -5,15 +5,49 @@ import { gunzip } from 'node:zlib'
 import { fileError } from '../checkpoint/index.ts'
 import { AuroraError } from '../errors.ts'
 
-/** One line of a JSONL file, for messages that name it. */
-export interface JsonLine {
-  value: Record<string, unknown>
+/** One JSON object of a file; its complaints name the file and the line. */
+export class JsonLine {
+  readonly value: Readonly<Record<string, unknown>>
   /** `path:line`. */
-  place: string
+  readonly place: string
+
+  constructor(text: string, place: string) {
+    this.place = place
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch (cause) {
+      throw new AuroraError({ code: 'ERR_FORMAT', message: `${place} is not JSON`, found: (cause as Error).message, cause })
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new AuroraError({ code: 'ERR_FORMAT', message: `${place} is not a JSON object`, found: text.slice(0, 60) })
+    }
+    this.value = value as Record<string, unknown>
+  }
+
+  /** A string field; without a fallback it must be there. */
+  string(name: string, fallback?: string): string {
+    const field = this.value[name] ?? fallback
+    return typeof field === 'string' ? field : this.refuse(name, 'a string')
+  }
+
+  /** Throws: the field is not what was expected. */
+  refuse(name: string, expected: string): never {
+    const found = JSON.stringify(this.value[name])?.slice(0, 60) ?? 'nothing'
+    throw new AuroraError({ code: 'ERR_FORMAT', message: `${this.place}: bad "${name}"`, expected, found })
+  }
 }
 
-/** The objects of a .jsonl or .jsonl.gz file; empty lines are skipped. The whole file is held in memory. */
-export async function readJsonLines(path: string): Promise<JsonLine[]> {
+/**
+ * The entries of a .jsonl or .jsonl.gz file; empty lines are skipped, two entries of one name are refused. The file is held in
+ * memory.
+ * @param entryOf reads a line's entry; `index` counts the lines that are not empty
+ */
+export async function readJsonLines<T>(
+  path: string,
+  entryOf: (line: JsonLine, index: number) => T,
+  nameOf: (entry: T) => string,
+): Promise<T[]> {
   let text: string
   try {
     const bytes = await readFile(path)
@@ -21,41 +55,16 @@ export async function readJsonLines(path: string): Promise<JsonLine[]> {
   } catch (cause) {
     throw fileError('read', path, cause)
   }
-  return text.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [parse(line, `${path}:${i + 1}`)]))
-}
-
-function parse(line: string, place: string): JsonLine {
-  let value: unknown
-  try {
-    value = JSON.parse(line)
-  } catch (cause) {
-    throw new AuroraError({ code: 'ERR_FORMAT', message: `${place} is not JSON`, found: (cause as Error).message, cause })
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new AuroraError({ code: 'ERR_FORMAT', message: `${place} is not a JSON object`, found: line.slice(0, 60) })
-  }
-  return { value: value as Record<string, unknown>, place }
-}
-
-/** A string field of a line; without a fallback it must be there. */
-export function stringField({ value, place }: JsonLine, name: string, fallback?: string): string {
-  const field = value[name] ?? fallback
-  if (typeof field === 'string') return field
-  throw new AuroraError({
-    code: 'ERR_FORMAT',
-    message: `${place}: bad "${name}"`,
-    expected: 'a string',
-    found: field === undefined ? 'nothing' : JSON.stringify(field).slice(0, 60),
-  })
-}
-
-/** Fails when two lines name themselves alike: results are kept by name. */
-export function expectDistinct(ids: readonly string[], path: string): void {
-  const seen = new Set<string>()
-  for (const id of ids) {
-    if (seen.has(id)) {
-      throw new AuroraError({ code: 'ERR_FORMAT', message: `${path}: two entries have one name`, found: JSON.stringify(id) })
+  const entries = text
+    .split('\n')
+    .flatMap((line, i) => (line.trim() === '' ? [] : [new JsonLine(line, `${path}:${i + 1}`)]))
+    .map(entryOf)
+  const names = new Set<string>()
+  for (const name of entries.map(nameOf)) {
+    if (names.has(name)) {
+      throw new AuroraError({ code: 'ERR_FORMAT', message: `${path}: two entries have one name`, found: JSON.stringify(name) })
     }
-    seen.add(id)
+    names.add(name)
   }
+  return entries
 }

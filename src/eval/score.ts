@@ -25,7 +25,7 @@ export interface ContinuationScore {
  * has learned; spaces that end a prompt count as the continuation's, because tokens begin with their space. Where a token
  * spans the border it belongs to the continuation. An empty prompt stands for the end-of-text token.
  */
-export async function score(
+export async function scoreContinuations(
   model: GPTBigCode,
   tokenizer: Tokenizer,
   items: readonly ScoreItem[],
@@ -45,7 +45,7 @@ export async function score(
     if (length === 0 || length >= capacity) {
       throw new AuroraError({
         code: length === 0 ? 'ERR_INVALID_ARGUMENT' : 'ERR_SEQUENCE_LENGTH',
-        message: `score: the continuation of item ${i} cannot be scored`,
+        message: `scoreContinuations: the continuation of item ${i} cannot be scored`,
         expected: `1 to ${capacity - 1} tokens`,
         found: String(length),
       })

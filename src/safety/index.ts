@@ -23,5 +23,5 @@ export {
   type RedTeamSet,
   readRedTeamSet,
 } from './red-team.ts'
-export { defaultRefusalPhrases, normalize, type RefusalPhrases, readRefusalPhrases } from './refusal-phrases.ts'
+export { defaultRefusalPhrases, type RefusalPhrases, readRefusalPhrases } from './refusal-phrases.ts'
 export { carp, type JudgedAnswer, overRefusal, type SafetyScore, type SafetyTables, safetyScore, safetyTables } from './scores.ts'

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Generation, generate, generateStream, score } from '../../src/eval/index.ts'
+import { type Generation, generate, generateStream, scoreContinuations } from '../../src/eval/index.ts'
 import { device } from '../../src/tensor/index.ts'
 import { refuses } from '../support/refuses.ts'
 import { referenceLosses } from './reference-model.ts'
@@ -72,6 +72,15 @@ test('stop strings and eos end a text; sequences that have ended do not disturb 
     assert.is(finish, at < 0 ? 'length' : 'stop')
     assert.equal(tokens, free[i]!.tokens.slice(0, tokens.length))
   }
+  // When most have ended, the decoder keeps the rest only.
+  const ids = [0, 2, 3, 5]
+  const most = await generate(model, tokenizer, prompts, {
+    maxNewTokens: 20,
+    eos: null,
+    stop: ids.map(i => free[i]!.text.slice(4, 8)),
+  })
+  assert.ok(most.filter(({ finish }) => finish === 'stop').length >= ids.length)
+  for (const [i, { tokens }] of most.entries()) assert.equal(tokens, free[i]!.tokens.slice(0, tokens.length))
   // Any token may serve as the end of a text: take one that the model says.
   const eos = free[victim]!.tokens[4]!
   const ended = await generate(model, tokenizer, prompts, { maxNewTokens: 20, eos })
@@ -133,7 +142,7 @@ test('scores of continuations equal a float64 model', async () => {
     { prompt: '', continuation: 'The' },
     { prompt: 'The quick brown fox jumps over the lazy dog. '.repeat(8), continuation: 'And so on.' },
   ]
-  const scores = await score(model, tokenizer, items)
+  const scores = await scoreContinuations(model, tokenizer, items)
   for (const [i, { prompt, continuation }] of items.entries()) {
     const whole = Array.from(await tokenizer.encode(prompt + continuation))
     const ids = (prompt === '' ? [tokenizer.eos, ...whole] : whole).slice(-49)
@@ -148,7 +157,7 @@ test('scores of continuations equal a float64 model', async () => {
     scores.map(({ promptTruncated }) => promptTruncated),
     [false, false, false, true],
   )
-  await refuses(() => score(model, tokenizer, [{ prompt: 'x', continuation: '' }]), 'ERR_INVALID_ARGUMENT')
+  await refuses(() => scoreContinuations(model, tokenizer, [{ prompt: 'x', continuation: '' }]), 'ERR_INVALID_ARGUMENT')
 })
 
 test('bad options are named', async () => {

@@ -1,7 +1,6 @@
 /** Code suites in HumanEval's form: a function's head, hidden checks, and the program that joins a completion to them. */
 import { basename } from 'node:path'
-import { AuroraError } from '../../errors.ts'
-import { expectDistinct, readJsonLines, stringField } from '../jsonl.ts'
+import { type JsonLine, readJsonLines } from '../jsonl.ts'
 
 /** One line of a suite, in HumanEval's field names. */
 export interface CodeProblem {
@@ -25,29 +24,19 @@ export interface CodeSuite {
 
 /** Reads a suite from .jsonl or .jsonl.gz. */
 export async function readCodeSuite(path: string, name = basename(path).replace(/\.jsonl(\.gz)?$/, '')): Promise<CodeSuite> {
-  const problems = (await readJsonLines(path)).map((line): CodeProblem => {
-    const problem: CodeProblem = {
-      task_id: stringField(line, 'task_id'),
-      prompt: stringField(line, 'prompt'),
-      entry_point: stringField(line, 'entry_point'),
-      canonical_solution: stringField(line, 'canonical_solution'),
-      test: stringField(line, 'test'),
-    }
-    if (!/^[\p{L}_][\p{L}\p{N}_]*$/u.test(problem.entry_point)) {
-      throw new AuroraError({
-        code: 'ERR_FORMAT',
-        message: `${line.place}: bad "entry_point"`,
-        expected: 'the name of a function',
-        found: JSON.stringify(problem.entry_point),
-      })
-    }
-    return line.value.family === undefined ? problem : { ...problem, family: stringField(line, 'family') }
-  })
-  expectDistinct(
-    problems.map(problem => problem.task_id),
-    path,
-  )
-  return { name, problems }
+  return { name, problems: await readJsonLines(path, problemOf, problem => problem.task_id) }
+}
+
+function problemOf(line: JsonLine): CodeProblem {
+  const problem: CodeProblem = {
+    task_id: line.string('task_id'),
+    prompt: line.string('prompt'),
+    entry_point: line.string('entry_point'),
+    canonical_solution: line.string('canonical_solution'),
+    test: line.string('test'),
+  }
+  if (!/^[\p{L}_][\p{L}\p{N}_]*$/u.test(problem.entry_point)) line.refuse('entry_point', 'the name of a function')
+  return line.value.family === undefined ? problem : { ...problem, family: line.string('family') }
 }
 
 /** Where a completion of a Python function has ended: at the next thing that stands at the left margin. */
