@@ -166,30 +166,36 @@ interface Waiting {
   reject: (error: unknown) => void
 }
 
-/** Worker threads that tokenise; batches go to them in turn. */
+/** Worker threads that tokenise; batches go to them in turn, and a thread starts with its first one. */
 class EncodingPool {
-  readonly #workers: Worker[]
+  readonly #count: number
+  readonly #setup: WorkerSetup
+  readonly #workers: Worker[] = []
   readonly #waiting = new Map<number, Waiting>()
   #submitted = 0
   #failure: AuroraError | undefined
 
   constructor(count: number, setup: WorkerSetup) {
-    this.#workers = Array.from({ length: count }, () => {
-      const worker = startWorker(setup)
-      worker.on('message', (reply: WorkerReply) => this.#settle(reply))
-      worker.on('error', cause => this.#fail(cause.message, cause))
-      worker.on('exit', code => code !== 0 && this.#fail(`it exited with ${code}`))
-      return worker
-    })
+    this.#count = count
+    this.#setup = setup
   }
 
   encode(texts: readonly string[]): Promise<EncodedBatch> {
     const number = this.#submitted++
+    if (this.#workers.length < this.#count) this.#workers.push(this.#start())
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) return reject(this.#failure)
       this.#waiting.set(number, { resolve, reject })
-      this.#workers[number % this.#workers.length]!.postMessage({ number, texts } satisfies TextBatch)
+      this.#workers[number % this.#count]!.postMessage({ number, texts } satisfies TextBatch)
     })
+  }
+
+  #start(): Worker {
+    const worker = startWorker(this.#setup)
+    worker.on('message', (reply: WorkerReply) => this.#settle(reply))
+    worker.on('error', cause => this.#fail(cause.message, cause))
+    worker.on('exit', code => code !== 0 && this.#fail(`it exited with ${code}`))
+    return worker
   }
 
   async close(): Promise<void> {
