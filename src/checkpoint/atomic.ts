@@ -104,7 +104,11 @@ async function syncTree(folder: string): Promise<void> {
  * replaced gets its name back if its successor has not taken it. Returns the names dealt with. Call it when no writer is at work.
  */
 export async function recoverFolder(folder: string): Promise<string[]> {
-  const entries = new Set(await readdir(folder).catch(() => []))
+  const present = await readdir(folder).catch(error => {
+    if (error.code === 'ENOENT') return []
+    throw fileError('read', folder, error)
+  })
+  const entries = new Set(present)
   const leftovers = [...entries].filter(entry => leftoverName.test(entry))
   for (const entry of leftovers) {
     const [, name, kind] = leftoverName.exec(entry)!

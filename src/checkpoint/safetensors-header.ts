@@ -175,19 +175,34 @@ function parseJsonObject(path: string, bytes: Uint8Array): Record<string, unknow
 /** The first key that one object of a valid JSON text holds twice: JSON.parse would silently keep the last. */
 export function duplicateKey(json: string): string | undefined {
   const open: (Set<string> | undefined)[] = []
-  for (const match of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
-    const token = match[0]
-    if (token === '{') open.push(new Set())
-    else if (token === '[') open.push(undefined)
-    else if (token === '}' || token === ']') open.pop()
-    else if (match[1] !== undefined) {
-      const key = JSON.parse(token.slice(0, -match[1].length)) as string
-      const keys = open.at(-1)
-      if (keys?.has(key)) return key
-      keys?.add(key)
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i]
+    if (character === '{') open.push(new Set())
+    else if (character === '[') open.push(undefined)
+    else if (character === '}' || character === ']') open.pop()
+    else if (character === '"') {
+      const end = stringEnd(json, i)
+      let next = end
+      while (json[next] === ' ' || json[next] === '\n' || json[next] === '\r' || json[next] === '\t') next++
+      if (json[next] === ':') {
+        const key = JSON.parse(json.slice(i, end)) as string
+        const keys = open.at(-1)
+        if (keys?.has(key)) return key
+        keys?.add(key)
+      }
+      i = end - 1
     }
   }
   return undefined
+}
+
+/** Where the string that begins at `start` is over: behind the first quote that an even number of backslashes precedes. */
+function stringEnd(json: string, start: number): number {
+  for (let quote = json.indexOf('"', start + 1); ; quote = json.indexOf('"', quote + 1)) {
+    let backslashes = 0
+    while (json[quote - 1 - backslashes] === '\\') backslashes++
+    if (backslashes % 2 === 0) return quote + 1
+  }
 }
 
 function headerError(path: string, message: string, expected: string, found: string): AuroraError {

@@ -192,7 +192,7 @@ export class MixtureReader {
 }
 
 /** Sequences read before others get a turn on the event loop. */
-const readAtOnce = 8
+const readAtOnce = 4
 
 function domainOptions(given: TokenDataset | readonly TokenDataset[] | DomainOptions): DomainOptions {
   return 'data' in given ? given : { data: given }

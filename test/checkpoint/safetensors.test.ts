@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SafetensorsReader, writeSafetensors } from '../../src/checkpoint/index.ts'
+import { duplicateKey } from '../../src/checkpoint/safetensors-header.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { refuses } from '../support/refuses.ts'
 
@@ -89,6 +90,13 @@ test('hostile headers are refused', async () => {
   for (const [header, message, content, length] of cases) {
     await refuses(() => SafetensorsReader.open(file(header, content, length)), 'ERR_CHECKPOINT_HEADER', message)
   }
+})
+
+test('duplicates are found through escapes and depth, and only in one object; long strings are no trouble', () => {
+  assert.is(duplicateKey('{"a\\"":1,"b\\\\":2,"a\\"" :3}'), 'a"')
+  assert.is(duplicateKey('{"a":{"x":1},"b":{"x":1},"c":["a","a",{"y":[],"y"\n:1}]}'), 'y')
+  assert.is(duplicateKey('{"a":{"x":"a"},"b":{"x":"{\\"a"},"c":["a","a","b:"]}'), undefined)
+  for (const text of ['a'.repeat(20_000_000), '\\n'.repeat(10_000_000)]) assert.is(duplicateKey(`{"${text}":1,"b":2}`), undefined)
 })
 
 test('names that JavaScript gives a meaning are names like others', async () => {
