@@ -53,6 +53,7 @@ export interface Callback {
   onStep?(metrics: StepMetrics): Awaitable
   onCheckpoint?(event: CheckpointEvent): Awaitable
   onEvaluation?(record: EvaluationRecord): Awaitable
+  /** Always the last; also when the run failed before it started. */
   onEnd?(event: EndEvent): Awaitable
 }
 

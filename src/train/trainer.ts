@@ -100,8 +100,8 @@ export class Trainer {
     if (this.#running) {
       throw new AuroraError({ code: 'ERR_STATE', message: 'this trainer is running already', expected: 'one run at a time' })
     }
-    this.#running = true
     const session = new Session(this.#options, this.curriculum)
+    this.#running = true
     let end: Pick<EndEvent, 'reason' | 'error'> = { reason: 'stopped' }
     try {
       yield* this.#steps(session, control)

@@ -21,6 +21,8 @@ export interface Corpus {
 export interface Corpora {
   byName: Record<string, Corpus>
   facts: Record<string, CorpusFacts>
+  /** A digest of the tokens of each corpus that is in memory: a run does not go on with other data. */
+  digests: Record<string, string>
   close(): void
 }
 
@@ -31,12 +33,13 @@ export interface CorporaOptions {
   folder: string
   /** Take what an earlier start of this run has tokenised. */
   reuse: boolean
+  /** Corpora whose files are larger in all are tokenised into an indexed dataset on disk, by worker threads. Default 16 MiB. */
+  maxInMemory?: number
   onProgress?: (corpus: string, documents: number) => void
   signal?: AbortSignal
 }
 
-/** Files up to this size in all are tokenised in memory, larger ones into an indexed dataset on disk. */
-const maxInMemory = 16 * 1024 * 1024
+const mebibyte = 2 ** 20
 /** Documents examined before others get a turn on the event loop. */
 const filteredAtOnce = 64
 
@@ -44,6 +47,7 @@ export async function openCorpora(options: CorporaOptions): Promise<Corpora> {
   const { recipe, tokenizer } = options
   const opened: IndexedDataset[] = []
   const byName: Record<string, Corpus> = {}
+  const digests: Record<string, string> = {}
   const close = () => {
     for (const dataset of opened) dataset.close()
   }
@@ -52,6 +56,7 @@ export async function openCorpora(options: CorporaOptions): Promise<Corpora> {
       if (corpus.of) continue
       const dataset = corpus.tokens ? await IndexedDataset.open(corpus.tokens, name) : await tokenise(name, corpus, options)
       if (dataset instanceof IndexedDataset) opened.push(dataset)
+      else digests[name] = digestOf(dataset)
       const kept = corpus.tokens && corpus.filter ? await filtered(dataset, corpus.filter, tokenizer) : dataset
       const { train, heldOut } = split(kept, { fraction: corpus.heldOut, seed: recipe.seed })
       byName[name] = { train: [train], heldOut: corpus.heldOut > 0 ? heldOut : undefined, fim: corpus.fim }
@@ -71,7 +76,7 @@ export async function openCorpora(options: CorporaOptions): Promise<Corpora> {
         found: 'none',
       })
     }
-    return { byName, facts: factsOf(recipe, byName), close }
+    return { byName, facts: factsOf(recipe, byName), digests, close }
   } catch (error) {
     close()
     throw error
@@ -91,7 +96,7 @@ export async function* corpusTexts(
 }
 
 async function tokenise(name: string, corpus: RecipeCorpus, options: CorporaOptions): Promise<TokenDataset> {
-  const { tokenizer, folder, reuse, onProgress, signal } = options
+  const { tokenizer, folder, reuse, maxInMemory = 16 * mebibyte, onProgress, signal } = options
   const files = corpus.files!
   const sizes = await Promise.all((await findFiles(files)).map(async file => (await stat(file)).size))
   if (sizes.reduce((sum, size) => sum + size, 0) > maxInMemory) {
@@ -130,6 +135,15 @@ function keyOf(corpus: RecipeCorpus, tokenizer: Tokenizer): string {
     .update(tokenizer.toJSON())
     .digest('hex')
     .slice(0, 12)
+}
+
+function digestOf(dataset: TokenDataset): string {
+  const hash = createHash('sha256')
+  for (let document = 0; document < dataset.documents; document++) {
+    const ids = dataset.read(document)
+    hash.update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength))
+  }
+  return hash.digest('hex')
 }
 
 async function isThere(path: string): Promise<boolean> {

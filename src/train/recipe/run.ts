@@ -101,7 +101,7 @@ export async function runRecipe(source: string | Recipe, options: RunOptions = {
       ],
       maxSkipped: recipe.maxSkipped,
       peak,
-      definition: { tokenizer: createHash('sha256').update(tokenizer.toJSON()).digest('hex') },
+      definition: { tokenizer: createHash('sha256').update(tokenizer.toJSON()).digest('hex'), corpora: corpora.digests },
     })
     await writeFacts(files.facts, { recipe, model, tokenizer, corpora, trainer, peak })
     for await (const _ of trainer.run(options)) {
