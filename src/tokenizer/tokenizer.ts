@@ -64,7 +64,7 @@ export class Tokenizer {
   private constructor(path: string, definition: TokenizerDefinition) {
     this.#definition = definition
     this.#bytes = new TokenBytes(definition.bytes)
-    this.#encoder = buildEncoder(path, definition.json)
+    this.#encoder = buildEncoder(path, definition.encoder)
     this.vocabSize = definition.tokens.length
     this.specialTokens = new Map(
       [...definition.added].filter(([, { special }]) => special).map(([content, { id }]) => [content, id]),
@@ -219,7 +219,11 @@ export class Tokenizer {
 
   #encoderFor(specialTokens: 'parse' | 'text'): Encoder {
     if (specialTokens === 'parse') return this.#encoder
-    this.#plainEncoder ??= buildEncoder('tokenizer', { ...this.#definition.json, added_tokens: [] })
+    const { encoder } = this.#definition
+    this.#plainEncoder ??= buildEncoder('tokenizer', {
+      ...encoder,
+      added_tokens: encoder.added_tokens.filter(({ special }) => !special),
+    })
     return this.#plainEncoder
   }
 

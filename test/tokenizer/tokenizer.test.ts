@@ -114,6 +114,7 @@ test('hostile tokenizer.json files are refused', async () => {
     change(definition)
     return JSON.stringify(definition)
   }
+  const withoutEnd = ({ '<|endoftext|>': _, ...vocab }: Model['vocab']) => vocab
   const cases: [text: string, message: RegExp][] = [
     ['', /JSON/],
     ['[]', /object/],
@@ -125,12 +126,25 @@ test('hostile tokenizer.json files are refused', async () => {
     [changed(d => Object.assign(d.model.vocab, { a: 1e9 })), /id in/],
     [changed(d => Object.assign(d.model.vocab, { a: 6, b: 6 })), /two tokens/],
     [changed(d => Object.assign(d.model.vocab, { 日: 500 })), /byte-level/],
-    [changed(d => Object.assign(d.model, { merges: ['日 本'] })), /refused/],
-    [changed(d => Object.assign(d.model, { merges: 5 })), /refused/],
+    [changed(d => Object.assign(d.model, { merges: ['日 本'] })), /merge 0/],
+    [changed(d => Object.assign(d.model, { merges: [5] })), /merge 0/],
+    [changed(d => Object.assign(d.model, { merges: ['a b c'] })), /merge 0/],
+    [changed(d => Object.assign(d.model, { merges: 5 })), /merges/],
+    [changed(d => Object.assign(d.model, { continuing_subword_prefix: 'longer than any token' })), /continuing_subword_prefix/],
+    [changed(d => Object.assign(d.model, { ignore_merges: true })), /ignore_merges/],
+    [changed(d => delete d.model.vocab.Ā), /every byte.*byte 0/],
+    [changed(d => Object.assign(d, { normalizer: { type: 'NFC' } })), /normalizer/],
     [changed(d => Object.assign(d, { added_tokens: [5] })), /added token/],
     [changed(d => Object.assign(d, { added_tokens: [{ content: 'x' }] })), /id in/],
-    [changed(d => Object.assign(d, { pre_tokenizer: { type: 'Whitespace' } })), /byte-level/],
-    [changed(d => Object.assign(d, { added_tokens: [], model: { ...d.model, vocab: { a: 0 }, merges: [] } })), /endoftext/],
+    [changed(d => Object.assign(d, { added_tokens: [{ content: '', id: 420 }] })), /ill-formed token/],
+    [changed(d => Object.assign(d, { added_tokens: [{ content: 'a', id: 420 }] })), /two ids/],
+    [changed(d => Object.assign(d, { pre_tokenizer: { type: 'Whitespace' } })), /pre_tokenizer/],
+    [changed(d => Object.assign(d, { pre_tokenizer: { type: 'ByteLevel' } })), /add_prefix_space/],
+    [
+      changed(d => Object.assign(d, { pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Digits' }] } })),
+      /pre_tokenizer/,
+    ],
+    [changed(d => Object.assign(d, { added_tokens: [], model: { ...d.model, vocab: withoutEnd(d.model.vocab) } })), /endoftext/],
   ]
   for (const [text, message] of cases) {
     const path = join(folder, 'hostile.json')
