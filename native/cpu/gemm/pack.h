@@ -15,48 +15,55 @@ constexpr int64_t panelStride(int64_t steps) {
   return R % W == 0 ? steps * R : (steps * R + 2 * W - 1) / W * W;
 }
 
-/// Packed elements, as bits of an f32v, from `available` neighbours along k; zero beyond.
-template <class Packed, class T>
-inline f32v loadAlong(const T* p, int64_t available) {
-  constexpr int full = W * kDepth<Packed>;
-  if constexpr (kDepth<Packed> == 1) {
-    return available >= full ? load(p) : loadPart(p, static_cast<int>(available));
-  } else {
-    f32v v{};
-    std::memcpy(&v, p, available >= full ? sizeof v : available * sizeof(T));
-    return v;
-  }
+/// The 32-bit words at p, from `available` elements, zero beyond: W f32 or W pairs of bf16.
+template <class T>
+inline f32v loadWords(const T* p, int64_t available) {
+  constexpr int64_t full = sizeof(f32v) / sizeof(T);
+  f32v v{};
+  if (available >= full)
+    std::memcpy(&v, p, sizeof v);
+  else
+    std::memcpy(&v, p, available * sizeof(T));
+  return v;
 }
 
-/// A source whose neighbours in memory are neighbours along k: blocks of W × W are transposed in registers.
+/// A source whose neighbours in memory are neighbours along k: blocks of W × W words are transposed in registers. A word of two bf16
+/// either stays a pair or then becomes two f32.
 template <int R, class Packed, class T>
 void packAlong(const T* source, int64_t ld, int64_t lanes, int64_t depth, Packed* panels) {
+  constexpr int kPerWord = 4 / sizeof(T), kFromWord = kPerWord / kDepth<Packed>;
   const int64_t steps = (depth + kDepth<Packed> - 1) / kDepth<Packed>;
   for (int64_t lane = 0; lane < lanes; lane += R, panels += panelStride<R>(steps), source += R * ld) {
     const int64_t last = (lanes - lane < R ? lanes - lane : R) - 1;  // lanes beyond repeat it; their results are dropped
     const T* rows[R];
     for (int64_t i = 0; i < R; ++i) rows[i] = source + (i < last ? i : last) * ld;
-    for (int64_t step = 0; step < steps; step += W) {
-      const int64_t k = step * kDepth<Packed>;
+    float* to = reinterpret_cast<float*>(panels);
+    int64_t left = steps;
+    for (int64_t k = 0; k < depth; k += W * kPerWord) {
       f32v block[kGroups<R>][W];
       unroll<kGroups<R>>([&](auto g) __attribute__((always_inline)) {
         unroll<W>([&](auto i) __attribute__((always_inline)) {
           if constexpr (g * W + i < R)
-            block[g][i] = loadAlong<Packed>(rows[g * W + i] + k, depth - k);
+            block[g][i] = loadWords(rows[g * W + i] + k, depth - k);
           else
             block[g][i] = f32v{};
         });
         transpose(block[g]);
       });
-      float* to = reinterpret_cast<float*>(panels + step * R);
-      const int count = static_cast<int>(steps - step < W ? steps - step : W);
-      if (count == W)
-        unroll<W>([&](auto j) __attribute__((always_inline)) {
-          unroll<kGroups<R>>([&](auto g) __attribute__((always_inline)) { store(to + j * R + g * W, block[g][j]); });
-        });
+      const auto storeStep = [&](auto j) __attribute__((always_inline)) {
+        for (int g = 0; g < kGroups<R>; ++g) {
+          f32v word = block[g][j / kFromWord];
+          if constexpr (kFromWord == 2) word = fromBits(j % 2 ? bits(word) & INT32_C(-0x10000) : bits(word) << 16);
+          store(to + j * R + g * W, word);
+        }
+      };
+      constexpr int kCount = W * kFromWord;
+      if (left >= kCount)
+        unroll<kCount>(storeStep);
       else
-        for (int j = 0; j < count; ++j)
-          for (int g = 0; g < kGroups<R>; ++g) store(to + j * R + g * W, block[g][j]);
+        for (int j = 0; j < left; ++j) storeStep(j);
+      left -= kCount;
+      to += kCount * R;
     }
   }
 }
