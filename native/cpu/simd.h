@@ -46,18 +46,28 @@ inline f32v load(const float* p) {
 }
 inline void store(float* p, f32v v) { std::memcpy(p, &v, sizeof v); }
 
+/// The first W values of h become the upper halves of the lanes. Which zeros fill the lower halves is chosen for the fewest instructions.
+template <class V, int... I>
+inline f32v widen(V h, std::integer_sequence<int, I...>) {
+  return (f32v)__builtin_shufflevector(V{}, h, (I % 2 ? static_cast<int>(sizeof(V) / 2) + I / 2 : W == 4 ? I / 2 : 0)...);
+}
 inline f32v load(const bf16* p) {
+  constexpr std::make_integer_sequence<int, 2 * W> halves;
+  if constexpr (W == 4) {  // GCC keeps 8-byte vectors in general registers
+    uint64_t h;
+    std::memcpy(&h, p, sizeof h);
+    typedef uint16_t Halves __attribute__((vector_size(W * 4)));
+    return widen((Halves)u64v{h}, halves);
+  }
   u16v h;
   std::memcpy(&h, p, sizeof h);
-  return (f32v)(__builtin_convertvector(h, u32v) << 16);
+  return widen(h, halves);
 }
 /// Rounds to nearest even; NaN stays NaN.
 inline void store(bf16* p, f32v v) {
   const u32v b = (u32v)v;
-  u32v rounded = (b + 0x7fff + ((b >> 16) & 1)) >> 16;
-  const i32v nan = (i32v)(v != v);
-  rounded = ((u32v)~nan & rounded) | ((u32v)nan & ((b >> 16) | 0x40));
-  const u16v h = __builtin_convertvector(rounded, u16v);
+  const u32v rounded = v == v ? b + 0x7fff + ((b >> 16) & 1) : b | 0x400000;
+  const u16v h = __builtin_convertvector(rounded >> 16, u16v);
   std::memcpy(p, &h, sizeof h);
 }
 

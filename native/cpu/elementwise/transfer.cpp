@@ -28,8 +28,12 @@ float toFloat(int32_t x) {
   return static_cast<float>(x);
 }
 
+/// Elements begin … end − 1. The types are behind untyped pointers so that one loop over tasks serves all pairs.
 template <class From, class To>
-void convertRange(const From* x, To* y, int64_t n) {
+void convertRange(const void* from, void* to, int64_t begin, int64_t end) {
+  const From* x = static_cast<const From*>(from) + begin;
+  To* y = static_cast<To*>(to) + begin;
+  const int64_t n = end - begin;
   if constexpr (kIsFloat<From> && kIsFloat<To>) {
     forVectors(0, n, [&](int64_t i, auto count) { store(y + i, load(x + i, count), count); });
   } else if constexpr (kIsFloat<From>) {
@@ -76,16 +80,11 @@ void convert(Context& context, const void* x, WireType from, void* y, WireType t
     });
     return;
   }
+  void (*range)(const void*, void*, int64_t, int64_t) = nullptr;
   withWire(from, [&](auto source) {
-    withWire(to, [&](auto target) {
-      using From = decltype(source);
-      using To = decltype(target);
-      if constexpr (!std::is_same_v<From, To>)
-        forRanges(context, n, kGrain, [&](int64_t begin, int64_t end) {
-          convertRange(static_cast<const From*>(x) + begin, static_cast<To*>(y) + begin, end - begin);
-        });
-    });
+    withWire(to, [&](auto target) { range = &convertRange<decltype(source), decltype(target)>; });
   });
+  forRanges(context, n, kGrain, [&](int64_t begin, int64_t end) { range(x, y, begin, end); });
 }
 
 void convertScalar(double value, DType to, void* y) {
