@@ -127,6 +127,7 @@ async function readIndex(path: string, binBytes: number): Promise<Index> {
     const lengths = new Int32Array(sequences)
     const offsets = new Float64Array(sequences)
     const starts = new Float64Array(documentStarts)
+    let tokens = 0
     const each = async (position: number, count: number, bytes: 4 | 8, take: (value: number, i: number) => void) => {
       const buffer = new Uint8Array(Math.min(count, chunkElements) * bytes)
       for (let first = 0; first < count; first += chunkElements) {
@@ -140,7 +141,10 @@ async function readIndex(path: string, binBytes: number): Promise<Index> {
     await each(headerBytes, sequences, 4, (value, i) => {
       if (value < 0) throw indexError(path, `length of sequence ${i}`, 'an integer ≥ 0', `${value}`)
       lengths[i] = value
+      tokens += value
     })
+    // Overlapping sequences could make a small file claim to be of any size.
+    if (tokens * width > binBytes) throw indexError(path, 'more tokens than the .bin holds', `${binBytes / width}`, `${tokens}`)
     await each(headerBytes + 4 * sequences, sequences, 8, (value, i) => {
       if (!(value >= 0 && value + lengths[i]! * width <= binBytes)) {
         throw indexError(

@@ -4,7 +4,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SafetensorsReader, writeSafetensors } from '../../src/checkpoint/index.ts'
 import { duplicateKey } from '../../src/checkpoint/safetensors-header.ts'
+import { AuroraError } from '../../src/errors.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { random } from '../support/random.ts'
 import { refuses } from '../support/refuses.ts'
 
 const folder = temporaryFolder()
@@ -97,6 +99,24 @@ test('duplicates are found through escapes and depth, and only in one object; lo
   assert.is(duplicateKey('{"a":{"x":1},"b":{"x":1},"c":["a","a",{"y":[],"y"\n:1}]}'), 'y')
   assert.is(duplicateKey('{"a":{"x":"a"},"b":{"x":"{\\"a"},"c":["a","a","b:"]}'), undefined)
   for (const text of ['a'.repeat(20_000_000), '\\n'.repeat(10_000_000)]) assert.is(duplicateKey(`{"${text}":1,"b":2}`), undefined)
+})
+
+test('a file with any bytes changed is read or refused, nothing else', async () => {
+  const path = file(JSON.stringify({ __metadata__: { a: 'b' }, x: entry(0, 8), y: entry(8, 8, 'U8', [0]) }), new Uint8Array(8))
+  const good = readFileSync(path)
+  for (let i = 0; i < 1500; i++) {
+    const bytes = Buffer.from(good)
+    for (let k = random.below(3); k >= 0; k--)
+      bytes[random.below(bytes.length)] = random.below(3) ? 0x20 + random.below(96) : random.below(256)
+    writeFileSync(path, random.below(5) ? bytes : bytes.subarray(0, random.below(bytes.length)))
+    try {
+      const reader = await SafetensorsReader.open(path)
+      for (const name of reader.names) assert.is((await reader.readBytes(name)).length, reader.info(name).bytes)
+      await reader.close()
+    } catch (error) {
+      assert.ok(error instanceof AuroraError, `${error}`)
+    }
+  }
 })
 
 test('names that JavaScript gives a meaning are names like others', async () => {

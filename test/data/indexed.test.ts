@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { IndexedDataset, IndexedWriter, type TokenType, tokenTypeFor } from '../../src/data/index.ts'
+import { AuroraError } from '../../src/errors.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { random } from '../support/random.ts'
 import { refuses } from '../support/refuses.ts'
@@ -115,7 +116,8 @@ test('hostile indices are refused', async () => {
     [changed(bytes => bytes.writeBigUInt64LE(2n ** 61n + 2n, 26)), /length does not agree/],
     [changed(bytes => bytes.subarray(0, -1)), /length does not agree/],
     [changed(bytes => bytes.writeInt32LE(-1, lengths)), /length of sequence 0/],
-    [changed(bytes => bytes.writeInt32LE(2 ** 31 - 1, lengths)), /outside/],
+    [changed(bytes => bytes.writeInt32LE(2 ** 31 - 1, lengths)), /more tokens/],
+    [changed(bytes => bytes.writeInt32LE(3, lengths + 4)), /more tokens/],
     [changed(bytes => bytes.writeBigInt64LE(-2n, offsets)), /outside/],
     [changed(bytes => bytes.writeBigInt64LE(8n, offsets + 8)), /outside/],
     [changed(bytes => bytes.writeBigInt64LE(2n ** 62n, offsets + 8)), /outside/],
@@ -131,12 +133,30 @@ test('hostile indices are refused', async () => {
   }
 })
 
+test('an index with any bytes changed is read or refused, nothing else', async () => {
+  await write(at('fuzz'), 'i32', [[[1, 2, 3]], [[4], []], [[5, 6]]])
+  const good = readFileSync(at('fuzz.idx'))
+  for (let i = 0; i < 1500; i++) {
+    const bytes = Buffer.from(good)
+    for (let k = random.below(3); k >= 0; k--)
+      bytes[random.below(bytes.length)] = random.below(2) ? random.below(4) : random.below(256)
+    writeFileSync(at('fuzz.idx'), bytes)
+    try {
+      const dataset = await IndexedDataset.open(at('fuzz'))
+      for (let d = 0; d < dataset.documents; d++) assert.is(dataset.read(d).length, dataset.length(d))
+      dataset.close()
+    } catch (error) {
+      assert.ok(error instanceof AuroraError, `${error}`)
+    }
+  }
+})
+
 test('token files that are absent, short or shrink are errors', async () => {
   await write(at('short'), 'i32', [[[1, 2, 3]]])
   const dataset = await IndexedDataset.open(at('short'))
   truncateSync(at('short.bin'), 8)
   await refuses(() => dataset.read(0), 'ERR_DATASET', /shorter/)
-  await refuses(() => IndexedDataset.open(at('short')), 'ERR_DATASET', /outside/)
+  await refuses(() => IndexedDataset.open(at('short')), 'ERR_DATASET', /more tokens/)
   await refuses(() => IndexedDataset.open(at('absent')), 'ERR_FILE_NOT_FOUND')
 })
 
