@@ -21,7 +21,7 @@ struct Problem {
   double dropoutFactor(int64_t head, int64_t i, int64_t j) const {
     if (dropout == 0) return 1;
     const uint64_t element = static_cast<uint64_t>((head * positions() + i) * positions() + j);
-    return uniform(randomBlock(random, element / 4)[element % 4]) >= static_cast<float>(dropout) ? 1 / (1 - dropout) : 0;
+    return uniform(randomBlock(random, element / 4)[element % 4]) >= dropout ? 1 / (1 - dropout) : 0;
   }
 };
 

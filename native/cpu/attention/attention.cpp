@@ -12,7 +12,7 @@ template <class T>
 void forward(Context& ctx, const Attention& args) {
   const Problem problem(args.layout, args.qkv.shape[0], args.firstRow);
   const T* qkv = args.qkv.as<const T>();
-  const DropoutMask dropout{args.random, static_cast<float>(args.dropout), problem.positions};
+  const DropoutMask dropout(args.random, args.dropout, problem.positions);
   const int64_t panelFloats = problem.packedPanels(), rowFloats = problem.packedRows();
   const int64_t atOnce = headsAtOnce(problem, (panelFloats + rowFloats) * 4, problem.blocks());
   float* keyPanels = ctx.scratch.get<float>(0, atOnce * panelFloats);
@@ -30,26 +30,20 @@ void forward(Context& ctx, const Attention& args) {
 
     // Later blocks see more keys: the longest tasks go first.
     ctx.pool.parallel(heads * problem.blocks(), [&](int64_t task, int thread) {
-      const int64_t g = task % heads, keyHead = firstHead + g;
-      const int64_t blockIndex = problem.blocks() - 1 - task / heads, firstRow = blockIndex * kBlockRows;
-      BlockRows block(problem.blockRows(blockIndex));
+      const int64_t g = task % heads;
+      BlockRows block(problem, firstHead + g, problem.blocks() - 1 - task / heads);
       OnlineSoftmax softmax(memory + thread * OnlineSoftmax::floats(problem.stride), problem.stride);
       softmax.clear(block);
-      for (int r = 0; r < block.rows; ++r) {
-        block.keys[r] = problem.keys(problem.position(firstRow + r));
-        packRow(qkv + problem.queryAt(keyHead, firstRow + r), problem.width, static_cast<float>(args.scale * kLog2E),
+      for (int r = 0; r < block.rows; ++r)
+        packRow(qkv + problem.queryAt(block.row[r]), problem.width, static_cast<float>(args.scale * kLog2E),
                 softmax.queries + r * problem.stride, problem.stride);
-      }
       const KeyRange keys = block.allKeys();
-      for (int64_t start = keys.begin / kTileKeys * kTileKeys; start < keys.end; start += kTileKeys)
+      for (int64_t start = keys.begin; start < keys.end; start += kTileKeys)
         softmax.add(block, start, keyPanels + g * panelFloats + start * problem.width, values + g * rowFloats + start * problem.stride,
-                    problem.width, bool(dropout), [&](int r, int64_t key, int count, float* factors) {
-                      dropout.factors(problem.head(keyHead, firstRow + r), problem.position(firstRow + r), key, count, factors);
-                    });
+                    problem.width, dropout);
       for (int r = 0; r < block.rows; ++r) {
-        unpackRow(softmax.sums + r * problem.stride, problem.width, softmax.normaliser(r),
-                  args.y.as<T>() + problem.resultAt(keyHead, firstRow + r));
-        if (args.logSumExp) args.logSumExp.as<float>()[problem.logSumExpAt(keyHead, firstRow + r)] = softmax.logSumExp(r);
+        unpackRow(softmax.sums + r * problem.stride, problem.width, softmax.normaliser(r), args.y.as<T>() + problem.resultAt(block.row[r]));
+        if (args.logSumExp) args.logSumExp.as<float>()[problem.logSumExpAt(block.row[r])] = softmax.logSumExp(r);
       }
     });
   }

@@ -19,8 +19,11 @@ constexpr int64_t kChunks = 16;
 
 struct Chunk {
   int64_t firstBlock, endBlock;
-  KeyRange tiles;         // that its rows attend to
-  int64_t firstTileSlot;  // tiles of all chunks before this one
+  KeyRange keys;     // that its rows attend to
+  int64_t firstKey;  // where its accumulators begin, counted in keys, among those of all chunks
+
+  /// Keys that the chunk's accumulators have room for: a strip may reach past the last one.
+  int64_t room() const { return keys.end - keys.begin + kStripRows; }
 };
 
 std::vector<Chunk> cut(const Problem& problem) {
@@ -30,19 +33,18 @@ std::vector<Chunk> cut(const Problem& problem) {
   for (int64_t i = 0; i < problem.positions; ++i) work += problem.keys(i).end - problem.keys(i).begin;
 
   std::vector<Chunk> chunks;
-  int64_t done = 0, position = 0, slots = 0;
+  int64_t done = 0, counted = 0;
   for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t end = problem.position(std::min((block + 1) * kBlockRows, problem.rows()) - 1) + 1;
-    const int64_t start = problem.position(block * kBlockRows);
-    if (chunks.empty() || done * count >= work * static_cast<int64_t>(chunks.size())) {
-      if (!chunks.empty()) slots += chunks.back().tiles.end - chunks.back().tiles.begin;
-      chunks.push_back({block, block, {problem.tiles(), 0}, slots});
-    }
+    const int64_t lastRow = std::min((block + 1) * kBlockRows, problem.rows()) - 1;
+    const KeyRange positions{block * kBlockRows / problem.sharing, lastRow / problem.sharing + 1};
+    if (chunks.empty() || done * count >= work * static_cast<int64_t>(chunks.size()))
+      chunks.push_back({block, block, {positions.begin, 0}, chunks.empty() ? 0 : chunks.back().firstKey + chunks.back().room()});
     Chunk& chunk = chunks.back();
     chunk.endBlock = block + 1;
-    for (int64_t i = start; i < end; ++i) chunk.tiles.begin = std::min(chunk.tiles.begin, problem.keys(i).begin / kTileKeys);
-    chunk.tiles.end = (end - 1) / kTileKeys + 1;
-    for (; position < end; ++position) done += problem.keys(position).end - problem.keys(position).begin;
+    chunk.keys.end = positions.end;
+    for (int64_t i = positions.begin; i < positions.end; ++i)
+      chunk.keys.begin = std::min(chunk.keys.begin, problem.keys(i).begin / kPanel * kPanel);
+    for (; counted < positions.end; ++counted) done += problem.keys(counted).end - problem.keys(counted).begin;
   }
   return chunks;
 }
@@ -64,7 +66,7 @@ struct Workspace {
         dscores(weights + kBlockRows * kTileKeys) {}
 };
 
-/// One head's keys and values, packed: a tile of them, and the accumulators of their gradients.
+/// A tile of one head's keys and values, packed, and the accumulators of their gradients.
 struct KeyTile {
   int64_t start;
   const float *keyPanels, *valuePanels, *keyRows;
@@ -72,16 +74,15 @@ struct KeyTile {
 };
 
 /// From scores and dY·Vᵀ to the (dropped) weights and dS, over whole rows of the tile: both are 0 where a row must not look.
-template <class Mask>
-void recompute(const BlockRows& block, const Workspace& work, int64_t tileStart, bool dropping, Mask&& mask) {
+void recompute(const BlockRows& block, const Workspace& work, int64_t tileStart, const DropoutMask& dropout) {
   for (int r = 0; r < block.strips * kStripRows; ++r) {
     float *weights = work.weights + r * kTileKeys, *dscores = work.dscores + r * kTileKeys;
     const auto own = block.span(r, tileStart);
     const int begin = own.begin < own.end ? own.begin / W * W : 0, end = own.begin < own.end ? roundUp(own.end, W) : 0;
     const float shift = work.shift[r], dot = work.dot[r];
-    if (dropping && begin < end) {
-      float factors[kTileKeys] = {};
-      mask(r, tileStart + own.begin, own.end - own.begin, factors + own.begin);
+    if (dropout && begin < end) {
+      DropoutMask::Factors memory;
+      const float* factors = dropout.factors(block.row[r], tileStart + begin, end - begin, memory) - begin;
       for (int j = begin; j < end; j += W) {
         const f32v p = exp2(load(weights + j) + shift), factor = load(factors + j);
         store(dscores + j, p * (load(dscores + j) * factor - dot));
@@ -101,35 +102,53 @@ void recompute(const BlockRows& block, const Workspace& work, int64_t tileStart,
   }
 }
 
-/// out(j, ·) += Σ_r weights(r, j) · rows(r, ·) for the keys j of a tile; of the block's rows those that may look at them.
+/// out(j, ·) += Σ_r weights(r, j) · rows(r, ·) for the keys j of a tile, where both the first and the last rows may have no weight.
 void addTransposed(const BlockRows& block, int64_t tileStart, const float* weights, const float* rows, int stride, int width, float* out) {
   int begin = kTileKeys, end = 0;
   for (int s = 0; s < block.strips; ++s)
     if (block.spans[s].begin < block.spans[s].end) begin = std::min(begin, block.spans[s].begin), end = std::max(end, block.spans[s].end);
   for (int k = 0; k < width; k += kPanel)
     for (int j = begin / kStripRows * kStripRows, first = 0; j < end; j += kStripRows) {
-      while (first < block.rows && block.keys[first].end <= tileStart + j) ++first;  // positions never fall from row to row
-      multiplyStrip(weights + first * kTileKeys + j, 1, kTileKeys, rows + first * stride + k, stride, block.rows - first,
-                    out + j * stride + k, stride, true);
+      int last = block.rows;
+      while (first < last && block.keys[first].end <= tileStart + j) ++first;  // `end` never falls from row to row
+      while (first < last && block.keys[last - 1].begin >= tileStart + j + kStripRows) --last;
+      if (first < last)
+        multiplyStrip(weights + first * kTileKeys + j, 1, kTileKeys, rows + first * stride + k, stride, last - first, out + j * stride + k,
+                      stride, true);
     }
 }
 
-template <class Mask>
-void backwardTile(BlockRows& block, const Workspace& work, const KeyTile& tile, int width, bool dropping, Mask&& mask) {
+void backwardTile(BlockRows& block, const Workspace& work, const KeyTile& tile, int width, const DropoutMask& dropout) {
   const int stride = work.stride;
   block.enterTile(tile.start);
   multiplyKeys(block, work.queries, stride, tile.keyPanels, width, work.weights);
   multiplyKeys(block, work.dy, stride, tile.valuePanels, width, work.dscores);
-  recompute(block, work, tile.start, dropping, mask);
+  recompute(block, work, tile.start, dropout);
   addTransposed(block, tile.start, work.weights, work.dy, stride, width, tile.dvalues);
   addTransposed(block, tile.start, work.dscores, work.queries, stride, width, tile.dkeys);
   addWeighted(block, work.dscores, tile.keyRows, stride, width, work.dqueries);
 }
 
-float dotProduct(const float* a, const float* b, int count) {
+template <class T>
+float dotProduct(const T* a, const T* b, int count) {
   f32v total = splat(0);
-  for (int k = 0; k < count; k += W) total += load(a + k) * load(b + k);
+  int k = 0;
+  for (; k + W <= count; k += W) total += load(a + k) * load(b + k);
+  if (k < count) total += loadPart(a + k, count - k) * loadPart(b + k, count - k);
   return sum(total);
+}
+
+/// The sum of key j's packed rows among all chunks' accumulators, in order; it replaces the last one.
+const float* sumOverChunks(const std::vector<Chunk>& chunks, int64_t j, int stride, float* accumulators) {
+  const float* total = nullptr;
+  for (const Chunk& chunk : chunks) {
+    if (j < chunk.keys.begin || j >= chunk.keys.end) continue;
+    float* part = accumulators + (chunk.firstKey + j - chunk.keys.begin) * stride;
+    if (total)
+      for (int k = 0; k < stride; k += W) store(part + k, load(total + k) + load(part + k));
+    total = part;
+  }
+  return total;
 }
 
 template <class T>
@@ -140,19 +159,18 @@ void backward(Context& ctx, const AttentionBackward& args) {
   const T* qkv = args.qkv.as<const T>();
   T* dqkv = args.dqkv.as<T>();
   const float scale = static_cast<float>(args.scale);
-  const DropoutMask dropout{args.random, static_cast<float>(args.dropout), problem.positions};
+  const DropoutMask dropout(args.random, args.dropout, problem.positions);
 
   const std::vector<Chunk> chunks = cut(problem);
   const int64_t chunkCount = static_cast<int64_t>(chunks.size());
   const int64_t panelFloats = problem.packedPanels(), rowFloats = problem.packedRows();
-  const int64_t tileFloats = int64_t{kTileKeys} * stride;
-  const int64_t slots = chunks.back().firstTileSlot + chunks.back().tiles.end - chunks.back().tiles.begin;
-  const int64_t atOnce = headsAtOnce(problem, (2 * panelFloats + rowFloats + 2 * slots * tileFloats) * 4, chunkCount);
+  const int64_t gradientFloats = (chunks.back().firstKey + chunks.back().room()) * stride;
+  const int64_t atOnce = headsAtOnce(problem, (2 * panelFloats + rowFloats + 2 * gradientFloats) * 4, chunkCount);
   float* keyPanels = ctx.scratch.get<float>(0, atOnce * panelFloats);
   float* valuePanels = ctx.scratch.get<float>(1, atOnce * panelFloats);
   float* keyRows = ctx.scratch.get<float>(2, atOnce * rowFloats);
-  float* dkeys = ctx.scratch.get<float>(3, atOnce * slots * tileFloats);
-  float* dvalues = ctx.scratch.get<float>(4, atOnce * slots * tileFloats);
+  float* dkeys = ctx.scratch.get<float>(3, atOnce * gradientFloats);
+  float* dvalues = ctx.scratch.get<float>(4, atOnce * gradientFloats);
   float* memory = ctx.scratch.get<float>(5, ctx.pool.threads() * Workspace::floats(stride));
 
   for (int64_t firstHead = 0; firstHead < layout.keyHeads; firstHead += atOnce) {
@@ -167,61 +185,47 @@ void backward(Context& ctx, const AttentionBackward& args) {
     });
 
     ctx.pool.parallel(heads * chunkCount, [&](int64_t task, int thread) {
-      const int64_t g = task % heads, keyHead = firstHead + g;
+      const int64_t g = task % heads;
       const Chunk& chunk = chunks[task / heads];
-      const int64_t slot = (g * slots + chunk.firstTileSlot) * tileFloats;
-      std::fill_n(dkeys + slot, (chunk.tiles.end - chunk.tiles.begin) * tileFloats, 0.0f);
-      std::fill_n(dvalues + slot, (chunk.tiles.end - chunk.tiles.begin) * tileFloats, 0.0f);
+      float* chunkKeys = dkeys + g * gradientFloats + chunk.firstKey * stride;
+      float* chunkValues = dvalues + g * gradientFloats + chunk.firstKey * stride;
+      std::fill_n(chunkKeys, chunk.room() * stride, 0.0f);
+      std::fill_n(chunkValues, chunk.room() * stride, 0.0f);
       Workspace work(memory + thread * Workspace::floats(stride), stride);
 
       for (int64_t index = chunk.firstBlock; index < chunk.endBlock; ++index) {
-        const int64_t firstRow = index * kBlockRows;
-        BlockRows block(problem.blockRows(index));
+        BlockRows block(problem, firstHead + g, index);
         for (int r = 0; r < block.strips * kStripRows; ++r) {
-          const bool real = r < block.rows;  // others fill up the last strip with 0
-          const int64_t row = real ? firstRow + r : firstRow, result = problem.resultAt(keyHead, row);
-          packRow(qkv + problem.queryAt(keyHead, row), real ? width : 0, scale * kLog2E, work.queries + r * stride, stride);
-          packRow(args.dy.as<const T>() + result, real ? width : 0, 1, work.dy + r * stride, stride);
-          packRow(args.y.as<const T>() + result, real ? width : 0, 1, work.dqueries + r * stride, stride);
-          work.dot[r] = dotProduct(work.dy + r * stride, work.dqueries + r * stride, stride);
+          const bool filling = r >= block.rows;  // up the last strip, with 0
+          const Row row = block.row[filling ? 0 : r];
+          const T *dy = args.dy.as<const T>() + problem.resultAt(row), *y = args.y.as<const T>() + problem.resultAt(row);
+          packRow(qkv + problem.queryAt(row), filling ? 0 : width, scale * kLog2E, work.queries + r * stride, stride);
+          packRow(dy, filling ? 0 : width, 1, work.dy + r * stride, stride);
+          work.dot[r] = dotProduct(dy, y, width);
+          work.shift[r] = -kLog2E * args.logSumExp.as<const float>()[problem.logSumExpAt(row)];
           std::fill_n(work.dqueries + r * stride, stride, 0.0f);
-          work.shift[r] = -kLog2E * args.logSumExp.as<const float>()[problem.logSumExpAt(keyHead, row)];
-          if (real) block.keys[r] = problem.keys(problem.position(row));
         }
         const KeyRange keys = block.allKeys();
-        for (int64_t tile = keys.begin / kTileKeys; tile * kTileKeys < keys.end; ++tile) {
-          const int64_t gradients = slot + (tile - chunk.tiles.begin) * tileFloats;
-          const int64_t panels = g * panelFloats + tile * kTileKeys * width;
+        for (int64_t start = keys.begin; start < keys.end; start += kTileKeys) {
+          const int64_t panels = g * panelFloats + start * width, gradients = (start - chunk.keys.begin) * stride;
           backwardTile(block, work,
-                       {tile * kTileKeys, keyPanels + panels, valuePanels + panels, keyRows + g * rowFloats + tile * tileFloats,
-                        dkeys + gradients, dvalues + gradients},
-                       width, bool(dropout), [&](int r, int64_t key, int count, float* factors) {
-                         dropout.factors(problem.head(keyHead, firstRow + r), problem.position(firstRow + r), key, count, factors);
-                       });
+                       {start, keyPanels + panels, valuePanels + panels, keyRows + g * rowFloats + start * stride, chunkKeys + gradients,
+                        chunkValues + gradients},
+                       width, dropout);
         }
-        for (int r = 0; r < block.rows; ++r)
-          unpackRow(work.dqueries + r * stride, width, scale, dqkv + problem.queryAt(keyHead, firstRow + r));
+        for (int r = 0; r < block.rows; ++r) unpackRow(work.dqueries + r * stride, width, scale, dqkv + problem.queryAt(block.row[r]));
       }
     });
 
-    // The chunks that saw a tile, in order, into the first of them.
+    // Each key's gradients: those of the chunks that saw it, in order, gathered in the last of them.
     ctx.pool.parallel(heads * problem.tiles(), [&](int64_t task, int) {
-      const int64_t g = task / problem.tiles(), tile = task % problem.tiles();
-      for (const bool ofKeys : {true, false}) {
-        float* total = nullptr;
-        for (const Chunk& chunk : chunks) {
-          if (tile < chunk.tiles.begin || tile >= chunk.tiles.end) continue;
-          float* part = (ofKeys ? dkeys : dvalues) + (g * slots + chunk.firstTileSlot + tile - chunk.tiles.begin) * tileFloats;
-          if (!total)
-            total = part;
-          else
-            for (int64_t k = 0; k < tileFloats; k += W) store(total + k, load(total + k) + load(part + k));
+      const int64_t g = task / problem.tiles(), firstKey = task % problem.tiles() * kTileKeys;
+      for (int64_t j = firstKey; j < std::min(firstKey + kTileKeys, problem.positions); ++j)
+        for (const bool ofKeys : {true, false}) {
+          const float* total = sumOverChunks(chunks, j, stride, (ofKeys ? dkeys : dvalues) + g * gradientFloats);
+          T* out = dqkv + j * layout.rowWidth() + (ofKeys ? layout.keyOffset(firstHead + g) : layout.valueOffset(firstHead + g));
+          unpackRow(total, width, ofKeys ? kLn2 : 1, out);  // the queries were scaled by log₂ e
         }
-        const float unit = ofKeys ? kLn2 : 1;  // the queries were scaled by log₂ e
-        T* out = dqkv + (ofKeys ? layout.keyOffset(firstHead + g) : layout.valueOffset(firstHead + g));
-        for (int64_t j = tile * kTileKeys; j < std::min((tile + 1) * kTileKeys, problem.positions); ++j)
-          unpackRow(total + (j - tile * kTileKeys) * stride, width, unit, out + j * layout.rowWidth());
-      }
     });
   }
 }

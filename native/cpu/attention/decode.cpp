@@ -27,25 +27,35 @@ struct Split {
   float scale;
 };
 
+/// Rows of one head lie far apart when there are several: the hardware would not fetch them ahead.
+template <class T>
+void prefetchRows(const T* from, int64_t fromRow, int rows, int width) {
+  constexpr int kLine = 64 / sizeof(T);
+  for (int j = 0; j < rows; ++j)
+    for (int k = 0; k < width; k += kLine) __builtin_prefetch(from + j * fromRow + k);
+}
+
 template <class T>
 void attendSplit(const Split<T>& split, float* memory, float* partials) {
   const int width = split.width, stride = packedStride(width);
   float* keyPanels = memory + OnlineSoftmax::floats(stride);
   float* values = keyPanels + int64_t{kTileKeys} * width;
-  BlockRows block(split.rows);
+  BlockRows block(split.rows, split.range);
   OnlineSoftmax softmax(memory, stride);
   softmax.clear(block);
-  for (int r = 0; r < split.rows; ++r) {
-    block.keys[r] = split.range;
-    packRow(split.queries + r * width, width, split.scale, softmax.queries + r * stride, stride);
-  }
+  for (int r = 0; r < split.rows; ++r) packRow(split.queries + r * width, width, split.scale, softmax.queries + r * stride, stride);
   for (int64_t start = split.range.begin; start < split.range.end; start += kTileKeys) {
-    const int count = static_cast<int>(std::min<int64_t>(kTileKeys, split.range.end - start));
-    for (int j = 0; j < roundUp(count, kPanel); j += kPanel)
-      packPanel(split.keys + (start + j) * split.cacheRow, split.cacheRow, std::min(kPanel, count - j), width, keyPanels + j * width);
-    for (int j = 0; j < roundUp(count, kPanel); ++j)
-      packRow(split.values + (start + (j < count ? j : 0)) * split.cacheRow, j < count ? width : 0, 1, values + j * stride, stride);
-    softmax.add(block, start, keyPanels, values, width, false, [](int, int64_t, int, float*) {});
+    for (int64_t j = start; j < std::min(start + kTileKeys, split.range.end); j += kPanel) {
+      const int count = static_cast<int>(std::min<int64_t>(kPanel, split.range.end - j));
+      const int next = static_cast<int>(std::clamp<int64_t>(split.range.end - j - kPanel, 0, kPanel));
+      const T *keys = split.keys + j * split.cacheRow, *cachedValues = split.values + j * split.cacheRow;
+      prefetchRows(keys + kPanel * split.cacheRow, split.cacheRow, next, width);
+      prefetchRows(cachedValues + kPanel * split.cacheRow, split.cacheRow, next, width);
+      packPanel(keys, split.cacheRow, count, width, keyPanels + (j - start) * width);
+      for (int i = 0; i < kPanel; ++i)
+        packRow(i < count ? cachedValues + i * split.cacheRow : cachedValues, i < count ? width : 0, 1, values + (j - start + i) * stride, stride);
+    }
+    softmax.add(block, start, keyPanels, values, width, DropoutMask());
   }
   for (int r = 0; r < split.rows; ++r) {
     float* partial = partials + r * partialFloats(width);

@@ -2,30 +2,48 @@
 // forward and backward, and every way of cutting the work, see the same mask.
 #pragma once
 
-#include <cstdint>
+#include <cmath>
 
-#include "core/random.h"
+#include "cpu/attention/problem.h"
+#include "cpu/random/philox.h"
 
 namespace aurora::cpu::AURORA_ISA::flash {
 
-struct DropoutMask {
-  RandomKey random;
-  float probability;
-  int64_t positions;  // N
+class DropoutMask {
+ public:
+  /// Memory of the factors of one row and tile: whole steps of random numbers.
+  using Factors = float[kTileKeys + 2 * kRandomStep];
 
-  explicit operator bool() const { return probability > 0; }
+  /// No dropout.
+  DropoutMask() = default;
+  DropoutMask(const RandomKey& random, double probability, int64_t positions)
+      : random_(random),
+        threshold_(static_cast<uint32_t>(std::ceil(probability * 0x1p24))),
+        kept_(static_cast<float>(1 / (1 - probability))),
+        positions_(positions) {}
 
-  /// factors[j] = 0 for a dropped weight, else 1/(1 − p), for keys from … from + count − 1 of row `position` of `head`.
-  [[gnu::flatten]] void factors(int64_t head, int64_t position, int64_t from, int count, float* factors) const {
-    const float kept = 1 / (1 - probability);
-    const uint64_t first = static_cast<uint64_t>((head * positions + position) * positions + from);
-    std::array<uint32_t, 4> words{};
-    for (int j = 0; j < count; ++j) {
-      const uint64_t element = first + static_cast<uint64_t>(j);
-      if (j == 0 || element % 4 == 0) words = randomBlock(random, element / 4);
-      factors[j] = uniform(words[element % 4]) >= probability ? kept : 0;
+  explicit operator bool() const { return threshold_ > 0; }
+
+  /// The factors of a row's weights for `count` ≤ kTileKeys keys from `firstKey`: 0 for a dropped weight, else 1/(1 − p). They lie in `memory`.
+  const float* factors(Row row, int64_t firstKey, int count, Factors& memory) const {
+    const int64_t first = (row.head * positions_ + row.position) * positions_ + firstKey, offset = first % kRandomStep;
+    for (int64_t j = 0; j < offset + count; j += kRandomStep) {
+      const WordPairs pairs = randomPairs(random_, first - offset + j);
+      const f32v even = factor(pairs.even), odd = factor(pairs.odd);
+      store(memory + j, zipLow(even, odd));
+      store(memory + j + W, zipHigh(even, odd));
     }
+    return memory + offset;
   }
+
+ private:
+  // uniform ≥ p, decided on the 24-bit integers that uniforms are made of: exact for every p.
+  f32v factor(u32v words) const { return select((i32v)((words >> 8) >= threshold_), splat(kept_), splat(0)); }
+
+  RandomKey random_;
+  uint32_t threshold_ = 0;
+  float kept_ = 1;
+  int64_t positions_ = 0;
 };
 
 }  // namespace aurora::cpu::AURORA_ISA::flash

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cpu/attention/dropout_mask.h"
 #include "cpu/attention/exp2.h"
-#include "cpu/attention/problem.h"
 
 namespace aurora::cpu::AURORA_ISA::flash {
 
@@ -34,9 +34,8 @@ struct OnlineSoftmax {
     std::fill(&total[0][0], &total[padded - 1][0] + W, 0.0f);
   }
 
-  /// Takes in the keys and values of one tile. mask(row, firstKey, count, factors) sets dropout factors; it is not called unless `dropping`.
-  template <class Mask>
-  void add(BlockRows& block, int64_t tileStart, const float* keyPanels, const float* values, int width, bool dropping, Mask&& mask) {
+  /// Takes in the keys and values of one tile.
+  void add(BlockRows& block, int64_t tileStart, const float* keyPanels, const float* values, int width, const DropoutMask& dropout) {
     block.enterTile(tileStart);
     multiplyKeys(block, queries, stride, keyPanels, width, scores);
     for (int s = 0; s < block.strips; ++s) {
@@ -52,9 +51,9 @@ struct OnlineSoftmax {
         std::fill(row + strip.begin, row + own.begin, -__builtin_inff());
         std::fill(row + own.end, row + strip.end, -__builtin_inff());
         exponentials(r, row + strip.begin, strip.end - strip.begin);
-        if (dropping) {
-          float factors[kTileKeys];
-          mask(r, tileStart + own.begin, own.end - own.begin, factors);
+        if (dropout) {
+          DropoutMask::Factors memory;
+          const float* factors = dropout.factors(block.row[r], tileStart + own.begin, own.end - own.begin, memory);
           for (int j = own.begin; j < own.end; ++j) row[j] *= factors[j - own.begin];
         }
       }
@@ -72,13 +71,13 @@ struct OnlineSoftmax {
     for (int j = W; j < count; j += W) top = max(top, load(row + j));
     const float before = maximum[r], now = std::max(before, AURORA_ISA::maximum(top));
     f32v exponentialSum = load(total[r]);
-    if (now != before) {
+    if (now != before && before != -__builtin_inff()) {
       const float factor = exp2(splat(before - now))[0];
       exponentialSum *= factor;
       float* gathered = sums + r * stride;
       for (int k = 0; k < stride; k += W) store(gathered + k, load(gathered + k) * factor);
-      maximum[r] = now;
     }
+    maximum[r] = now;
     for (int j = 0; j < count; j += W) {
       const f32v e = exp2(load(row + j) - now);
       exponentialSum += e;

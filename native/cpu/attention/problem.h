@@ -1,6 +1,6 @@
 // How an attention problem is cut. Query heads that share a key head are laid side by side: row f of key head g is position
 // f / sharing of query head g·sharing + f % sharing, so that multi-query attention is one tall matrix against one set of keys.
-// A block is kBlockRows such rows. All cuts depend on the problem alone.
+// A block is kBlockRows such rows; it walks over its keys in tiles that start at any panel. All cuts depend on the problem alone.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +18,11 @@ constexpr int64_t kPackedBytes = int64_t{256} << 20;
 /// Keys begin … end − 1.
 struct KeyRange {
   int64_t begin, end;
+};
+
+/// A query head at a position.
+struct Row {
+  int64_t position, head;
 };
 
 struct Problem {
@@ -38,20 +43,14 @@ struct Problem {
   int64_t rows() const { return positions * sharing; }
   int64_t blocks() const { return (rows() + kBlockRows - 1) / kBlockRows; }
   int64_t tiles() const { return (positions + kTileKeys - 1) / kTileKeys; }
-  int blockRows(int64_t block) const { return static_cast<int>(std::min<int64_t>(kBlockRows, rows() - block * kBlockRows)); }
-  int64_t position(int64_t row) const { return row / sharing; }
-  int64_t head(int64_t keyHead, int64_t row) const { return keyHead * sharing + row % sharing; }
-  KeyRange keys(int64_t position) const {
-    return {std::clamp<int64_t>(firstRow[position], 0, position), position + 1};
-  }
-  /// Where the queries of a row lie in qkv [N, W], and the row's result in y [N, H·K].
-  int64_t queryAt(int64_t keyHead, int64_t row) const {
-    return position(row) * layout.rowWidth() + layout.queryOffset(head(keyHead, row));
-  }
-  int64_t resultAt(int64_t keyHead, int64_t row) const { return (position(row) * layout.heads + head(keyHead, row)) * width; }
-  int64_t logSumExpAt(int64_t keyHead, int64_t row) const { return head(keyHead, row) * positions + position(row); }
+  KeyRange keys(int64_t position) const { return {std::clamp<int64_t>(firstRow[position], 0, position), position + 1}; }
 
-  /// Floats of one head's packed rows, and of its transposed panels.
+  /// Where the query of a row begins in qkv [N, W], and the row's result in y [N, H·K].
+  int64_t queryAt(Row row) const { return row.position * layout.rowWidth() + layout.queryOffset(row.head); }
+  int64_t resultAt(Row row) const { return (row.position * layout.heads + row.head) * width; }
+  int64_t logSumExpAt(Row row) const { return row.head * positions + row.position; }
+
+  /// Floats of one head's packed rows, and of its transposed panels: of all tiles.
   int64_t packedRows() const { return tiles() * kTileKeys * stride; }
   int64_t packedPanels() const { return tiles() * kTileKeys * width; }
 };
@@ -79,23 +78,34 @@ void packTilePanels(const Problem& problem, const T* from, int64_t tile, float* 
               static_cast<int>(std::clamp<int64_t>(problem.positions - j, 0, kPanel)), problem.width, panels + j * problem.width);
 }
 
-/// Rows of a block: what each may attend to, and the strips' share of the tile at hand.
+/// Rows of a block: what each may attend to, and the strips' share of the tile at hand. Rows that only fill up the last strip see no keys.
 struct BlockRows {
   struct Span {
     int begin, end;  // keys, relative to the tile
   };
   int rows, strips;
+  Row row[kBlockRows];  // of a Problem
   KeyRange keys[kBlockRows];
   Span spans[kBlockRows / kStripRows];
 
-  BlockRows(int count) : rows(count), strips((count + kStripRows - 1) / kStripRows) {
-    std::fill(keys + rows, keys + strips * kStripRows, KeyRange{0, 0});
+  /// Block `block` of a key head.
+  BlockRows(const Problem& problem, int64_t keyHead, int64_t block)
+      : BlockRows(static_cast<int>(std::min<int64_t>(kBlockRows, problem.rows() - block * kBlockRows))) {
+    int64_t position = block * kBlockRows / problem.sharing, sharer = block * kBlockRows % problem.sharing;
+    for (int r = 0; r < rows; ++r) {
+      row[r] = {position, keyHead * problem.sharing + sharer};
+      keys[r] = problem.keys(position);
+      if (++sharer == problem.sharing) ++position, sharer = 0;
+    }
   }
-  /// All keys that any of the rows needs.
+  /// Rows that all see the same keys.
+  BlockRows(int count, KeyRange range) : BlockRows(count) { std::fill(keys, keys + rows, range); }
+
+  /// All keys that any of the rows needs, from the start of a panel.
   KeyRange allKeys() const {
     KeyRange all = keys[0];
     for (int r = 1; r < rows; ++r) all = {std::min(all.begin, keys[r].begin), std::max(all.end, keys[r].end)};
-    return all;
+    return {all.begin / kPanel * kPanel, all.end};
   }
   Span span(int row, int64_t tileStart) const {
     return {static_cast<int>(std::clamp<int64_t>(keys[row].begin - tileStart, 0, kTileKeys)),
@@ -111,6 +121,11 @@ struct BlockRows {
       }
       spans[s] = all.begin < all.end ? Span{all.begin / W * W, roundUp(all.end, W)} : Span{0, 0};
     }
+  }
+
+ private:
+  explicit BlockRows(int count) : rows(count), strips((count + kStripRows - 1) / kStripRows) {
+    std::fill(keys + rows, keys + strips * kStripRows, KeyRange{0, 0});
   }
 };
 
