@@ -16,7 +16,15 @@ export function buildNative() {
   const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js')
   // A surrounding make (node-gyp's) hands on its own flags; this build is one of its own.
   const { MAKEFLAGS: _, MAKELEVEL: __, MFLAGS: ___, ...env } = process.env
-  const options = ['build', '--out', join(root, 'build', 'cmake'), '--parallel', String(availableParallelism()), '--log-level', 'warn']
+  const options = [
+    'build',
+    '--out',
+    join(root, 'build', 'cmake'),
+    '--parallel',
+    String(availableParallelism()),
+    '--log-level',
+    'warn',
+  ]
   const { status } = spawnSync(process.execPath, [cmakeJs, ...options], { cwd: root, env, stdio: 'inherit' })
   if (status === 0) return true
   const missing = missingTools()
@@ -32,13 +40,21 @@ function missingTools() {
   const missing = []
   const cmake = /cmake version (\d+)\.(\d+)/.exec(run('cmake', ['--version']) ?? '')
   if (!cmake) missing.push('CMake was not found (Debian, Ubuntu: apt install cmake; macOS: brew install cmake)')
-  else if (Number(cmake[1]) === 3 && Number(cmake[2]) < 22) missing.push(`CMake 3.22 or newer is needed, found ${cmake[1]}.${cmake[2]}`)
+  else if (Number(cmake[1]) === 3 && Number(cmake[2]) < 22)
+    missing.push(`CMake 3.22 or newer is needed, found ${cmake[1]}.${cmake[2]}`)
   const compilers = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
   const compiler = compilers.find(name => run(name, ['--version']))
   if (!compiler) missing.push(`no C++ compiler was found (${compilers.join(', ')}; Debian, Ubuntu: apt install g++)`)
-  else if (run(compiler, ['-std=c++20', '-fsyntax-only', '-x', 'c++', '-'], '#include <span>\nint main() { return std::span<int>().size(); }') === undefined)
+  else if (
+    run(
+      compiler,
+      ['-std=c++20', '-fsyntax-only', '-x', 'c++', '-'],
+      '#include <span>\nint main() { return std::span<int>().size(); }',
+    ) === undefined
+  )
     missing.push(`${compiler} does not compile C++20 (GCC 11 or Clang 14, or newer)`)
-  if (!run('make', ['--version']) && !run('ninja', ['--version'])) missing.push('neither make nor ninja was found (Debian, Ubuntu: apt install make)')
+  if (!run('make', ['--version']) && !run('ninja', ['--version']))
+    missing.push('neither make nor ninja was found (Debian, Ubuntu: apt install make)')
   return missing
 }
 

@@ -29,7 +29,10 @@ function run(file) {
       failed += bad
       const seconds = ((performance.now() - started) / 1000).toFixed(1)
       console.log(`${bad ? 'FAILED' : 'passed'} ${file} (${good} tests, ${seconds} s)`)
-      if (bad) console.log(`${output.trimEnd()}\n${signal ? `ended by ${signal}` : `exit code ${code}${total ? '' : ', no test ran'}`}\n`)
+      if (bad)
+        console.log(
+          `${output.trimEnd()}\n${signal ? `ended by ${signal}` : `exit code ${code}${total ? '' : ', no test ran'}`}\n`,
+        )
       resolve()
     })
   })

@@ -26,7 +26,14 @@ async function files(patterns: string[]): Promise<string[]> {
 
 const tokenizer = await Tokenizer.train(texts(), { vocabSize: 4096 })
 await writeFileAtomic(`${data}tokenizer.json`, `${tokenizer.toJSON()}\n`)
-for (const sample of ['text/en/crows.txt', 'text/fi/sauna.txt', 'text/hi/neela-aakash.txt', 'text/ja/edo-fires.txt', 'text/vi/dan-bau.txt', 'code/python/trie.py']) {
+for (const sample of [
+  'text/en/crows.txt',
+  'text/fi/sauna.txt',
+  'text/hi/neela-aakash.txt',
+  'text/ja/edo-fires.txt',
+  'text/vi/dan-bau.txt',
+  'code/python/trie.py',
+]) {
   const text = await readFile(data + sample, 'utf8')
   const tokens = (await tokenizer.encode(text)).length
   console.log(`${sample}: ${(Buffer.byteLength(text) / tokens).toFixed(2)} bytes a token`)
