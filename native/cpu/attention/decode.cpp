@@ -1,9 +1,11 @@
 // Attention of one new token against a cache of keys and values, and the writing of that cache. A sequence's cache is cut into splits of fixed
-// length, each a task; their softmaxes are then merged in order.
+// length, each a task; their softmaxes are then merged in order. Here the keys are the rows of the products and the query heads their columns,
+// so that the cache is only converted, never transposed.
 #include <string>
 
 #include "core/error.h"
-#include "cpu/attention/online_softmax.h"
+#include "cpu/attention/exp2.h"
+#include "cpu/attention/problem.h"
 #include "cpu/kernels.h"
 
 namespace aurora::cpu::AURORA_ISA {
@@ -11,57 +13,105 @@ namespace {
 
 using namespace flash;
 
-/// Cache positions of one task.
+/// Cache positions of one task, and the most query heads: a multiple of strips and panels.
 constexpr int64_t kSplit = 4 * kTileKeys;
+constexpr int kSplitHeads = kTileKeys;
+/// Rows of a cache that are fetched ahead: those of one head lie far apart when there are several.
+constexpr int64_t kAhead = 16;
 
 /// What a split leaves for each query head: Σ 2^(score − maximum)·value [K], then the maximum and Σ 2^(score − maximum).
 int64_t partialFloats(int64_t width) { return roundUp(width, W) + 2 * W; }
 
-/// One split of one sequence and key head, and the query heads blockStart … blockStart + rows − 1 of those that share the key head.
+/// One split of one sequence, for `heads` query heads that share a key head.
 template <class T>
 struct Split {
   const T *queries, *keys, *values;  // of the first query head; of cache slot 0
   int64_t cacheRow;
   KeyRange range;
-  int rows, width;
+  int heads, width;
   float scale;
 };
 
-/// Rows of one head lie far apart when there are several: the hardware would not fetch them ahead.
+/// The memory of one thread's split.
+struct Workspace {
+  int stride, lanes;     // of a packed row; heads, in whole panels
+  float *keys, *values;  // [kTileKeys, stride]
+  float* sums;           // [kSplitHeads, stride], Σ weight · value
+  float* queries;        // transposed panels
+  float* weights;        // [kTileKeys, lanes], and room for a strip that reaches past the last lane
+  float maximum[kSplitHeads], total[kSplitHeads];
+
+  static int64_t floats(int stride) { return int64_t{3 * kTileKeys + kSplitHeads} * stride + kTileKeys * kSplitHeads + kStripRows; }
+  Workspace(float* memory, int rowStride, int heads)
+      : stride(rowStride),
+        lanes(roundUp(heads, kPanel)),
+        keys(memory),
+        values(keys + kTileKeys * stride),
+        sums(values + kTileKeys * stride),
+        queries(sums + kSplitHeads * stride),
+        weights(queries + kSplitHeads * stride) {}
+};
+
 template <class T>
-void prefetchRows(const T* from, int64_t fromRow, int rows, int width) {
-  constexpr int kLine = 64 / sizeof(T);
-  for (int j = 0; j < rows; ++j)
-    for (int k = 0; k < width; k += kLine) __builtin_prefetch(from + j * fromRow + k);
+void packCacheRow(const T* row, int64_t ahead, int width, float* to, int stride) {
+  for (int k = 0; k < width; k += 64 / sizeof(T)) __builtin_prefetch(row + ahead + k);
+  packRow(row, width, 1, to, stride);
+}
+
+/// Takes in the scores of `count` keys: turns them into weights and rescales the sums.
+void updateSoftmax(Workspace& work, int heads, int count) {
+  float factors[kSplitHeads];
+  for (int h = 0; h < work.lanes; h += W) {
+    f32v now = load(work.maximum + h);
+    for (int j = 0; j < count; ++j) now = max(now, load(work.weights + j * work.lanes + h));
+    const f32v factor = exp2(load(work.maximum + h) - now);
+    f32v total = load(work.total + h) * factor;
+    for (int j = 0; j < count; ++j) {
+      const f32v weight = exp2(load(work.weights + j * work.lanes + h) - now);
+      total += weight;
+      store(work.weights + j * work.lanes + h, weight);
+    }
+    store(work.maximum + h, now);
+    store(work.total + h, total);
+    store(factors + h, factor);
+  }
+  for (int h = 0; h < heads; ++h)
+    for (int k = 0; k < work.stride; k += W) store(work.sums + h * work.stride + k, load(work.sums + h * work.stride + k) * factors[h]);
 }
 
 template <class T>
 void attendSplit(const Split<T>& split, float* memory, float* partials) {
   const int width = split.width, stride = packedStride(width);
-  float* keyPanels = memory + OnlineSoftmax::floats(stride);
-  float* values = keyPanels + int64_t{kTileKeys} * width;
-  BlockRows block(split.rows, split.range);
-  OnlineSoftmax softmax(memory, stride);
-  softmax.clear(block);
-  for (int r = 0; r < split.rows; ++r) packRow(split.queries + r * width, width, split.scale, softmax.queries + r * stride, stride);
+  Workspace work(memory, stride, split.heads);
+  // The queries are scaled where the sums will be, then transposed.
+  for (int h = 0; h < split.heads; ++h) packRow(split.queries + h * width, width, split.scale, work.sums + h * stride, stride);
+  for (int h = 0; h < work.lanes; h += kPanel)
+    packPanel(work.sums + h * stride, stride, std::clamp(split.heads - h, 0, kPanel), width, work.queries + h * width);
+  std::fill_n(work.sums, kSplitHeads * stride, 0.0f);
+  std::fill_n(work.maximum, kSplitHeads, -__builtin_inff());
+  std::fill_n(work.total, kSplitHeads, 0.0f);
+
   for (int64_t start = split.range.begin; start < split.range.end; start += kTileKeys) {
-    for (int64_t j = start; j < std::min(start + kTileKeys, split.range.end); j += kPanel) {
-      const int count = static_cast<int>(std::min<int64_t>(kPanel, split.range.end - j));
-      const int next = static_cast<int>(std::clamp<int64_t>(split.range.end - j - kPanel, 0, kPanel));
-      const T *keys = split.keys + j * split.cacheRow, *cachedValues = split.values + j * split.cacheRow;
-      prefetchRows(keys + kPanel * split.cacheRow, split.cacheRow, next, width);
-      prefetchRows(cachedValues + kPanel * split.cacheRow, split.cacheRow, next, width);
-      packPanel(keys, split.cacheRow, count, width, keyPanels + (j - start) * width);
-      for (int i = 0; i < kPanel; ++i)
-        packRow(i < count ? cachedValues + i * split.cacheRow : cachedValues, i < count ? width : 0, 1, values + (j - start + i) * stride, stride);
+    const int count = static_cast<int>(std::min<int64_t>(kTileKeys, split.range.end - start));
+    for (int j = 0; j < count; ++j) {
+      const int64_t slot = start + j, ahead = std::min(kAhead, split.range.end - 1 - slot) * split.cacheRow;
+      packCacheRow(split.keys + slot * split.cacheRow, ahead, width, work.keys + j * stride, stride);
+      packCacheRow(split.values + slot * split.cacheRow, ahead, width, work.values + j * stride, stride);
     }
-    softmax.add(block, start, keyPanels, values, width, DropoutMask());
+    std::fill(work.keys + count * stride, work.keys + roundUp(count, kStripRows) * stride, 0.0f);
+    for (int h = 0; h < work.lanes; h += kPanel)
+      for (int j = 0; j < count; j += kStripRows)
+        multiplyStrip(work.keys + j * stride, stride, 1, work.queries + h * width, kPanel, width, work.weights + j * work.lanes + h, work.lanes, false);
+    updateSoftmax(work, split.heads, count);
+    for (int k = 0; k < width; k += kPanel)
+      for (int h = 0; h < split.heads; h += kStripRows)
+        multiplyStrip(work.weights + h, 1, work.lanes, work.values + k, stride, count, work.sums + h * stride + k, stride, true);
   }
-  for (int r = 0; r < split.rows; ++r) {
-    float* partial = partials + r * partialFloats(width);
-    unpackRow(softmax.sums + r * stride, roundUp(width, W), 1, partial);
-    partial[roundUp(width, W)] = softmax.maximum[r];
-    partial[roundUp(width, W) + W] = sum(load(softmax.total[r]));
+  for (int h = 0; h < split.heads; ++h) {
+    float* partial = partials + h * partialFloats(width);
+    unpackRow(work.sums + h * stride, roundUp(width, W), 1, partial);
+    partial[roundUp(width, W)] = work.maximum[h];
+    partial[roundUp(width, W) + W] = work.total[h];
   }
 }
 
@@ -86,24 +136,26 @@ void decode(Context& ctx, const AttentionDecode& args) {
   const HeadLayout& layout = args.layout;
   const int64_t sequences = args.qkv.shape[0], slots = args.keys.shape[1], cacheRow = layout.keyHeads * layout.width;
   const int width = static_cast<int>(layout.width), stride = packedStride(width);
-  const int64_t sharing = layout.heads / layout.keyHeads, headBlocks = (sharing + kBlockRows - 1) / kBlockRows;
+  const int64_t sharing = layout.heads / layout.keyHeads, headBlocks = (sharing + kSplitHeads - 1) / kSplitHeads;
   const auto length = [&](int64_t b) { return std::clamp<int64_t>(args.lengths.as<const int32_t>()[b], 0, slots); };
   int64_t longest = 0;
   for (int64_t b = 0; b < sequences; ++b) longest = std::max(longest, length(b));
   const int64_t splits = (longest + kSplit - 1) / kSplit;
 
   // partials [B, splits, H]
-  const int64_t partial = partialFloats(width), memoryFloats = OnlineSoftmax::floats(stride) + int64_t{kTileKeys} * (width + stride);
+  const int64_t partial = partialFloats(width), memoryFloats = Workspace::floats(stride);
   float* partials = ctx.scratch.get<float>(0, sequences * splits * layout.heads * partial);
   float* memory = ctx.scratch.get<float>(1, ctx.pool.threads() * memoryFloats);
-  ctx.pool.parallel(sequences * splits * layout.keyHeads * headBlocks, [&](int64_t task, int thread) {
-    const int64_t b = task % sequences, split = task / sequences % splits, group = task / sequences / splits;
-    const int64_t keyHead = group / headBlocks, firstHead = keyHead * sharing + group % headBlocks * kBlockRows;
+  const int64_t groups = layout.keyHeads * headBlocks;
+  // The heads of one split follow each other, as they share its pages of memory.
+  ctx.pool.parallel(sequences * splits * groups, [&](int64_t task, int thread) {
+    const int64_t group = task % groups, split = task / groups % splits, b = task / groups / splits;
+    const int64_t keyHead = group / headBlocks, firstHead = keyHead * sharing + group % headBlocks * kSplitHeads;
     if (split * kSplit >= length(b)) return;
     const int64_t cache = b * slots * cacheRow + keyHead * width;
     attendSplit<T>({args.qkv.as<const T>() + b * layout.rowWidth() + layout.queryOffset(firstHead), args.keys.as<const T>() + cache,
                     args.values.as<const T>() + cache, cacheRow, {split * kSplit, std::min((split + 1) * kSplit, length(b))},
-                    static_cast<int>(std::min<int64_t>(kBlockRows, (keyHead + 1) * sharing - firstHead)), width,
+                    static_cast<int>(std::min<int64_t>(kSplitHeads, (keyHead + 1) * sharing - firstHead)), width,
                     static_cast<float>(args.scale * kLog2E)},
                    memory + thread * memoryFloats, partials + ((b * splits + split) * layout.heads + firstHead) * partial);
   });
