@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * The `aurora` command. Exit codes: 0 done; 1 the work failed (an error with its hint is on stderr); 2 the command line was
  * wrong; 130 interrupted, after what was begun had been brought to a safe end.
