@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 
 // The builds below write to dist at the same time, so it is cleared before either starts.
@@ -17,14 +17,11 @@ export default defineConfig([
   {
     entry: { index: 'src/index.ts' },
     format: ['cjs'],
+    // `npm run build:ts` copies them to index.d.ts: the same declarations serve both forms.
     dts: true,
     target: 'node20',
     shims: true,
     splitting: false,
     outDir: 'dist',
-    // The same declarations serve both forms; `--no-dts` leaves them out.
-    async onSuccess() {
-      if (existsSync('dist/index.d.cts')) copyFileSync('dist/index.d.cts', 'dist/index.d.ts')
-    },
   },
 ])
