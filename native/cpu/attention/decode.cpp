@@ -41,7 +41,7 @@ struct Workspace {
   float* weights;        // [kTileKeys, lanes], and room for a strip that reaches past the last lane
   float maximum[kSplitHeads], total[kSplitHeads];
 
-  static int64_t floats(int stride) { return int64_t{3 * kTileKeys + kSplitHeads} * stride + kTileKeys * kSplitHeads + kStripRows; }
+  static int64_t floats(int stride) { return int64_t{3 * kTileKeys + kSplitHeads} * stride + kTileKeys * kSplitHeads + 16; }
   Workspace(float* memory, int rowStride, int heads)
       : stride(rowStride),
         lanes(roundUp(heads, kPanel)),
