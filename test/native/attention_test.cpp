@@ -26,7 +26,8 @@ struct Problem {
 };
 
 std::string text(const HeadLayout& layout, DType dtype) {
-  return std::to_string(layout.heads) + "/" + std::to_string(layout.keyHeads) + " heads of " + std::to_string(layout.width) + ", " + name(dtype);
+  return std::to_string(layout.heads) + "/" + std::to_string(layout.keyHeads) + " heads of " + std::to_string(layout.width) +
+         ", " + name(dtype);
 }
 
 struct Expected {
@@ -103,12 +104,14 @@ void testTraining(Problem problem) {
   const Expected expected = reference(problem, qkv, dy);
   const View firstRow{problem.firstRow.data(), DType::i32, {n}};
   onEverySet(
-      "attention over " + std::to_string(n) + " rows, " + text(layout, problem.dtype) + ", dropout " + std::to_string(problem.dropout),
+      "attention over " + std::to_string(n) + " rows, " + text(layout, problem.dtype) + ", dropout " +
+          std::to_string(problem.dropout),
       [&](const cpu::KernelTable& kernels, cpu::Context& context) -> Outputs {
         Numbers y(problem.dtype, {n, outputs}), logSumExp(DType::f32, {layout.heads, n}), dqkv(problem.dtype, qkv.shape);
-        kernels.attention(context, {qkv.view(), firstRow, layout, problem.scale, problem.dropout, problem.random, y.view(), logSumExp.view()});
-        kernels.attentionBackward(context, {dy.view(), qkv.view(), firstRow, y.view(), logSumExp.view(), layout, problem.scale, problem.dropout,
-                                            problem.random, dqkv.view()});
+        kernels.attention(
+            context, {qkv.view(), firstRow, layout, problem.scale, problem.dropout, problem.random, y.view(), logSumExp.view()});
+        kernels.attentionBackward(context, {dy.view(), qkv.view(), firstRow, y.view(), logSumExp.view(), layout, problem.scale,
+                                            problem.dropout, problem.random, dqkv.view()});
         return {y, logSumExp, dqkv};
       },
       [&](const Outputs& found, const std::string& what) {
@@ -118,8 +121,8 @@ void testTraining(Problem problem) {
       });
 }
 
-/// Rows of a fused projection go to the cache as prompts of different lengths; each sequence's last row must then decode to what the full
-/// forward pass gives it.
+/// Rows of a fused projection go to the cache as prompts of different lengths; each sequence's last row must then decode to what
+/// the full forward pass gives it.
 void testDecoding(HeadLayout layout, DType dtype, std::vector<int32_t> lengths, int64_t slots) {
   const int64_t sequences = static_cast<int64_t>(lengths.size()), row = layout.rowWidth(), outputs = layout.heads * layout.width;
   const double scale = 0.2;
@@ -143,7 +146,9 @@ void testDecoding(HeadLayout layout, DType dtype, std::vector<int32_t> lengths, 
         Numbers keys(dtype, {sequences, slots, layout.keyHeads * layout.width}), values = keys, y(dtype, {sequences, outputs});
         for (int64_t b = 0; b < sequences; ++b)
           kernels.cacheWrite(context, {prompts[b].view(), slotsOf[b].view(), layout, keys.view(), values.view()});
-        kernels.attentionDecode(context, {last.view(), keys.view(), values.view(), {lengths.data(), DType::i32, {sequences}}, layout, scale, y.view()});
+        kernels.attentionDecode(
+            context,
+            {last.view(), keys.view(), values.view(), {lengths.data(), DType::i32, {sequences}}, layout, scale, y.view()});
         return {y};
       },
       [&](const Outputs& found, const std::string& what) { compare(found[0], expected, tolerance(dtype), what); });
@@ -159,7 +164,8 @@ void testCacheErrors() {
     std::vector<int32_t> slots{-1, 4, -5};
     kernels->cacheWrite(context, {qkv.view(), {slots.data(), DType::i32, {3}}, layout, keys.view(), values.view()});
     const auto error = bench.stream.takeError();
-    check(error && error->code == std::string("ERR_INDEX"), std::string(kernels->instructionSet) + ": a slot outside the cache fails");
+    check(error && error->code == std::string("ERR_INDEX"),
+          std::string(kernels->instructionSet) + ": a slot outside the cache fails");
     check(keys == before && values == before, std::string(kernels->instructionSet) + ": negative slots are skipped");
   }
 }
@@ -167,7 +173,8 @@ void testCacheErrors() {
 }  // namespace
 
 int main() {
-  const HeadLayout layouts[] = {{1, 1, 16}, {3, 1, 24}, {8, 1, 40}, {3, 3, 8}, {8, 8, 32}, {6, 1, 136}, {140, 1, 8}, {2, 2, 64}, {2, 1, 256}};
+  const HeadLayout layouts[] = {{1, 1, 16},  {3, 1, 24},  {8, 1, 40}, {3, 3, 8},  {8, 8, 32},
+                                {6, 1, 136}, {140, 1, 8}, {2, 2, 64}, {2, 1, 256}};
   for (const HeadLayout& layout : layouts)
     for (DType dtype : kFloats)
       for (double dropout : {0.0, 0.25}) {

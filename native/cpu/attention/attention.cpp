@@ -39,10 +39,11 @@ void forward(Context& ctx, const Attention& args) {
                 softmax.queries + r * problem.stride, problem.stride);
       const KeyRange keys = block.allKeys();
       for (int64_t start = keys.begin; start < keys.end; start += kTileKeys)
-        softmax.add(block, start, keyPanels + g * panelFloats + start * problem.width, values + g * rowFloats + start * problem.stride,
-                    problem.width, dropout);
+        softmax.add(block, start, keyPanels + g * panelFloats + start * problem.width,
+                    values + g * rowFloats + start * problem.stride, problem.width, dropout);
       for (int r = 0; r < block.rows; ++r) {
-        unpackRow(softmax.sums + r * problem.stride, problem.width, softmax.normaliser(r), args.y.as<T>() + problem.resultAt(block.row[r]));
+        unpackRow(softmax.sums + r * problem.stride, problem.width, softmax.normaliser(r),
+                  args.y.as<T>() + problem.resultAt(block.row[r]));
         if (args.logSumExp) args.logSumExp.as<float>()[problem.logSumExpAt(block.row[r])] = softmax.logSumExp(r);
       }
     });

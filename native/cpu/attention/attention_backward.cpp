@@ -1,7 +1,7 @@
 // The backward pass of attention. With the weights recomputed, P = exp(scores − logSumExp), and M the dropout factors:
 //   dV = (M∘P)ᵀ dY    dP = M∘(dY Vᵀ)    dS = P∘(dP − D), D_i = dy_i · y_i    dQ = scale dS K    dK = scale dSᵀ Q
-// Each block of rows owns its dQ. dK and dV sum over all rows: the blocks are dealt out in chunks of consecutive blocks and equal work, each chunk
-// adds into accumulators of its own, over the keys that it sees, and the chunks' sums are added in order.
+// Each block of rows owns its dQ. dK and dV sum over all rows: the blocks are dealt out in chunks of consecutive blocks and equal
+// work, each chunk adds into accumulators of its own, over the keys that it sees, and the chunks' sums are added in order.
 #include <vector>
 
 #include "cpu/attention/dropout_mask.h"
@@ -52,8 +52,8 @@ std::vector<Chunk> cut(const Problem& problem) {
 /// The memory of one thread's block.
 struct Workspace {
   int stride;
-  float *queries, *dy, *dqueries;  // packed rows; queries are scaled by scale · log₂ e
-  float *weights, *dscores;        // [kBlockRows, kTileKeys]
+  float *queries, *dy, *dqueries;            // packed rows; queries are scaled by scale · log₂ e
+  float *weights, *dscores;                  // [kBlockRows, kTileKeys]
   float shift[kBlockRows], dot[kBlockRows];  // −log₂ Σ exp(scores), and D
 
   static int64_t floats(int stride) { return int64_t{kBlockRows} * (3 * stride + 2 * kTileKeys); }
@@ -102,19 +102,21 @@ void recompute(const BlockRows& block, const Workspace& work, int64_t tileStart,
   }
 }
 
-/// out(j, ·) += Σ_r weights(r, j) · rows(r, ·) for the keys j of a tile, where both the first and the last rows may have no weight.
-void addTransposed(const BlockRows& block, int64_t tileStart, const float* weights, const float* rows, int stride, int width, float* out) {
+/// out(j, ·) += Σ_r weights(r, j) · rows(r, ·) for the keys j of a tile, where the first and the last rows may have no weight.
+void addTransposed(const BlockRows& block, int64_t tileStart, const float* weights, const float* rows, int stride, int width,
+                   float* out) {
   int begin = kTileKeys, end = 0;
   for (int s = 0; s < block.strips; ++s)
-    if (block.spans[s].begin < block.spans[s].end) begin = std::min(begin, block.spans[s].begin), end = std::max(end, block.spans[s].end);
+    if (block.spans[s].begin < block.spans[s].end)
+      begin = std::min(begin, block.spans[s].begin), end = std::max(end, block.spans[s].end);
   for (int k = 0; k < width; k += kPanel)
     for (int j = begin / kStripRows * kStripRows, first = 0; j < end; j += kStripRows) {
       int last = block.rows;
       while (first < last && block.keys[first].end <= tileStart + j) ++first;  // `end` never falls from row to row
       while (first < last && block.keys[last - 1].begin >= tileStart + j + kStripRows) --last;
       if (first < last)
-        multiplyStrip(weights + first * kTileKeys + j, 1, kTileKeys, rows + first * stride + k, stride, last - first, out + j * stride + k,
-                      stride, true);
+        multiplyStrip(weights + first * kTileKeys + j, 1, kTileKeys, rows + first * stride + k, stride, last - first,
+                      out + j * stride + k, stride, true);
     }
 }
 
@@ -209,11 +211,12 @@ void backward(Context& ctx, const AttentionBackward& args) {
         for (int64_t start = keys.begin; start < keys.end; start += kTileKeys) {
           const int64_t panels = g * panelFloats + start * width, gradients = (start - chunk.keys.begin) * stride;
           backwardTile(block, work,
-                       {start, keyPanels + panels, valuePanels + panels, keyRows + g * rowFloats + start * stride, chunkKeys + gradients,
-                        chunkValues + gradients},
+                       {start, keyPanels + panels, valuePanels + panels, keyRows + g * rowFloats + start * stride,
+                        chunkKeys + gradients, chunkValues + gradients},
                        width, dropout);
         }
-        for (int r = 0; r < block.rows; ++r) unpackRow(work.dqueries + r * stride, width, scale, dqkv + problem.queryAt(block.row[r]));
+        for (int r = 0; r < block.rows; ++r)
+          unpackRow(work.dqueries + r * stride, width, scale, dqkv + problem.queryAt(block.row[r]));
       }
     });
 

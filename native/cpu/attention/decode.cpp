@@ -1,6 +1,6 @@
-// Attention of one new token against a cache of keys and values, and the writing of that cache. A sequence's cache is cut into splits of fixed
-// length, each a task; their softmaxes are then merged in order. Here the keys are the rows of the products and the query heads their columns,
-// so that the cache is only converted, never transposed.
+// Attention of one new token against a cache of keys and values, and the writing of that cache. A sequence's cache is cut into
+// splits of fixed length, each a task; their softmaxes are then merged in order. Here the keys are the rows of the products and
+// the query heads their columns, so that the cache is only converted, never transposed.
 #include <string>
 
 #include "core/error.h"
@@ -76,7 +76,8 @@ void updateSoftmax(Workspace& work, int heads, int count) {
     store(factors + h, factor);
   }
   for (int h = 0; h < heads; ++h)
-    for (int k = 0; k < work.stride; k += W) store(work.sums + h * work.stride + k, load(work.sums + h * work.stride + k) * factors[h]);
+    for (int k = 0; k < work.stride; k += W)
+      store(work.sums + h * work.stride + k, load(work.sums + h * work.stride + k) * factors[h]);
 }
 
 template <class T>
@@ -101,7 +102,8 @@ void attendSplit(const Split<T>& split, float* memory, float* partials) {
     std::fill(work.keys + count * stride, work.keys + roundUp(count, kStripRows) * stride, 0.0f);
     for (int h = 0; h < work.lanes; h += kPanel)
       for (int j = 0; j < count; j += kStripRows)
-        multiplyStrip(work.keys + j * stride, stride, 1, work.queries + h * width, kPanel, width, work.weights + j * work.lanes + h, work.lanes, false);
+        multiplyStrip(work.keys + j * stride, stride, 1, work.queries + h * width, kPanel, width,
+                      work.weights + j * work.lanes + h, work.lanes, false);
     updateSoftmax(work, split.heads, count);
     for (int k = 0; k < width; k += kPanel)
       for (int h = 0; h < split.heads; h += kStripRows)
@@ -153,24 +155,29 @@ void decode(Context& ctx, const AttentionDecode& args) {
     const int64_t keyHead = group / headBlocks, firstHead = keyHead * sharing + group % headBlocks * kSplitHeads;
     if (split * kSplit >= length(b)) return;
     const int64_t cache = b * slots * cacheRow + keyHead * width;
-    attendSplit<T>({args.qkv.as<const T>() + b * layout.rowWidth() + layout.queryOffset(firstHead), args.keys.as<const T>() + cache,
-                    args.values.as<const T>() + cache, cacheRow, {split * kSplit, std::min((split + 1) * kSplit, length(b))},
-                    static_cast<int>(std::min<int64_t>(kSplitHeads, (keyHead + 1) * sharing - firstHead)), width,
+    attendSplit<T>({args.qkv.as<const T>() + b * layout.rowWidth() + layout.queryOffset(firstHead),
+                    args.keys.as<const T>() + cache,
+                    args.values.as<const T>() + cache,
+                    cacheRow,
+                    {split * kSplit, std::min((split + 1) * kSplit, length(b))},
+                    static_cast<int>(std::min<int64_t>(kSplitHeads, (keyHead + 1) * sharing - firstHead)),
+                    width,
                     static_cast<float>(args.scale * kLog2E)},
                    memory + thread * memoryFloats, partials + ((b * splits + split) * layout.heads + firstHead) * partial);
   });
 
   ctx.pool.parallel(sequences, [&](int64_t b, int thread) {
     for (int64_t h = 0; h < layout.heads; ++h)
-      merge(partials + (b * splits * layout.heads + h) * partial, layout.heads * partial, (length(b) + kSplit - 1) / kSplit, width,
-            memory + thread * memoryFloats, args.y.as<T>() + (b * layout.heads + h) * width);
+      merge(partials + (b * splits * layout.heads + h) * partial, layout.heads * partial, (length(b) + kSplit - 1) / kSplit,
+            width, memory + thread * memoryFloats, args.y.as<T>() + (b * layout.heads + h) * width);
   });
 }
 
 template <class T>
 void writeCache(Context& ctx, const CacheWrite& args) {
   const HeadLayout& layout = args.layout;
-  const int64_t rows = args.qkv.shape[0], slots = args.keys.shape[0] * args.keys.shape[1], cacheRow = layout.keyHeads * layout.width;
+  const int64_t rows = args.qkv.shape[0], slots = args.keys.shape[0] * args.keys.shape[1],
+                cacheRow = layout.keyHeads * layout.width;
   for (int64_t n = 0; n < rows; ++n) {
     const int64_t slot = args.slots.as<const int32_t>()[n];
     if (slot >= slots) {

@@ -1,5 +1,5 @@
-// Dropout of softmax weights: element ((h·N + i)·N + j) of a random sequence decides on the weight of row i of head h for key j, so that
-// forward and backward, and every way of cutting the work, see the same mask.
+// Dropout of softmax weights: element ((h·N + i)·N + j) of a random sequence decides on the weight of row i of head h for key j,
+// so that forward and backward, and every way of cutting the work, see the same mask.
 #pragma once
 
 #include <cmath>
@@ -24,7 +24,8 @@ class DropoutMask {
 
   explicit operator bool() const { return threshold_ > 0; }
 
-  /// The factors of a row's weights for `count` ≤ kTileKeys keys from `firstKey`: 0 for a dropped weight, else 1/(1 − p). They lie in `memory`.
+  /// The factors of a row's weights for `count` ≤ kTileKeys keys from `firstKey`: 0 for a dropped weight, else 1/(1 − p). They
+  /// lie in `memory`.
   const float* factors(Row row, int64_t firstKey, int count, Factors& memory) const {
     const int64_t first = (row.head * positions_ + row.position) * positions_ + firstKey, offset = first % kRandomStep;
     for (int64_t j = 0; j < offset + count; j += kRandomStep) {

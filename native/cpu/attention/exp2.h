@@ -1,5 +1,5 @@
-// The exponential of softmax: base 2, as scores can be scaled by log₂ e for free, and of numbers ≤ 0. It takes half the instructions of
-// the general one in cpu/math.h.
+// The exponential of softmax: base 2, as scores can be scaled by log₂ e for free, and of numbers ≤ 0. It takes half the
+// instructions of the general one in cpu/math.h.
 #pragma once
 
 #include "cpu/math.h"

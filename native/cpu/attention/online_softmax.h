@@ -1,6 +1,6 @@
-// Softmax-weighted sums of values, one tile of keys after another (Milakov & Gimelshein 2018; Dao et al. 2022): each row keeps its largest
-// score so far, the sum of exponentials relative to it, and the weighted sum of values; a larger maximum rescales what was gathered.
-// Scores are in units of log 2: the queries come scaled by log₂ e.
+// Softmax-weighted sums of values, one tile of keys after another (Milakov & Gimelshein 2018; Dao et al. 2022): each row keeps
+// its largest score so far, the sum of exponentials relative to it, and the weighted sum of values; a larger maximum rescales
+// what was gathered. Scores are in units of log 2: the queries come scaled by log₂ e.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,8 @@ struct OnlineSoftmax {
   }
 
   /// Takes in the keys and values of one tile.
-  void add(BlockRows& block, int64_t tileStart, const float* keyPanels, const float* values, int width, const DropoutMask& dropout) {
+  void add(BlockRows& block, int64_t tileStart, const float* keyPanels, const float* values, int width,
+           const DropoutMask& dropout) {
     block.enterTile(tileStart);
     multiplyKeys(block, queries, stride, keyPanels, width, scores);
     for (int s = 0; s < block.strips; ++s) {

@@ -62,12 +62,14 @@ inline int64_t headsAtOnce(const Problem& problem, int64_t bytesPerHead, int64_t
   return std::min(std::max(fitting, needed), problem.layout.keyHeads);
 }
 
-/// Packs the rows of tile `tile` of one head: its keys or values, `from` being the head's part of row 0 of qkv. Rows past N are 0.
+/// Packs the rows of tile `tile` of one head: its keys or values, `from` being the head's part of row 0 of
+/// qkv. Rows past N are 0.
 template <class T>
 void packTileRows(const Problem& problem, const T* from, int64_t tile, float* rows) {
   for (int64_t j = tile * kTileKeys; j < (tile + 1) * kTileKeys; ++j) {
     const bool inside = j < problem.positions;
-    packRow(inside ? from + j * problem.layout.rowWidth() : from, inside ? problem.width : 0, 1, rows + j * problem.stride, problem.stride);
+    packRow(inside ? from + j * problem.layout.rowWidth() : from, inside ? problem.width : 0, 1, rows + j * problem.stride,
+            problem.stride);
   }
 }
 /// The same as transposed panels.
@@ -78,7 +80,8 @@ void packTilePanels(const Problem& problem, const T* from, int64_t tile, float* 
               static_cast<int>(std::clamp<int64_t>(problem.positions - j, 0, kPanel)), problem.width, panels + j * problem.width);
 }
 
-/// Rows of a block: what each may attend to, and the strips' share of the tile at hand. Rows that only fill up the last strip see no keys.
+/// Rows of a block: what each may attend to, and the strips' share of the tile at hand. Rows that only fill up the last strip see
+/// no keys.
 struct BlockRows {
   struct Span {
     int begin, end;  // keys, relative to the tile
@@ -129,8 +132,8 @@ struct BlockRows {
   }
 };
 
-/// scores(r, j) = row r · key j of a tile: rows packed, keys in transposed panels. Only what the strips' spans ask for is written, in
-/// whole panels.
+/// scores(r, j) = row r · key j of a tile: rows packed, keys in transposed panels. Only what the strips' spans ask for is
+/// written, in whole panels.
 inline void multiplyKeys(const BlockRows& block, const float* rows, int stride, const float* panels, int width, float* scores) {
   for (int j = 0; j < kTileKeys; j += kPanel)
     for (int s = 0; s < block.strips; ++s)
@@ -145,8 +148,8 @@ inline void addWeighted(const BlockRows& block, const float* weights, const floa
     for (int s = 0; s < block.strips; ++s) {
       const auto [begin, end] = block.spans[s];
       if (begin < end)
-        multiplyStrip(weights + s * kStripRows * kTileKeys + begin, kTileKeys, 1, values + begin * stride + k, stride, end - begin,
-                      out + s * kStripRows * stride + k, stride, true);
+        multiplyStrip(weights + s * kStripRows * kTileKeys + begin, kTileKeys, 1, values + begin * stride + k, stride,
+                      end - begin, out + s * kStripRows * stride + k, stride, true);
     }
 }
 

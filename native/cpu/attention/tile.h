@@ -1,6 +1,7 @@
-// The arithmetic of attention: products of small matrices that stay in the caches. Rows (queries of one or several heads) come in strips
-// of kStripRows, keys in tiles of kTileKeys, and columns in panels of kPanel: one strip times one panel is what the registers hold.
-// A packed row is `stride` floats long, an odd number of cache lines, so that a panel's column of rows spreads over the whole L1 cache.
+// The arithmetic of attention: products of small matrices that stay in the caches. Rows (queries of one or several heads) come in
+// strips of kStripRows, keys in tiles of kTileKeys, and columns in panels of kPanel: one strip times one panel is what the
+// registers hold. A packed row is `stride` floats long, an odd number of cache lines, so that a panel's column of rows spreads
+// over the whole L1 cache.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +22,8 @@ constexpr int roundUp(int64_t n, int multiple) { return static_cast<int>((n + mu
 constexpr int packedStride(int64_t width) { return (roundUp(roundUp(width, kPanel), 16) / 16 | 1) * 16; }
 
 /// C (+)= A · B for one strip and one panel: A(r, k) = a[r·aRow + k·aDepth], B(k, ·) = b[k·bDepth …], C(r, ·) = c[r·cRow …], k < depth.
-[[gnu::noinline]] inline void multiplyStrip(const float* a, int64_t aRow, int64_t aDepth, const float* b, int64_t bDepth, int64_t depth,
-                                            float* c, int64_t cRow, bool accumulate) {
+[[gnu::noinline]] inline void multiplyStrip(const float* a, int64_t aRow, int64_t aDepth, const float* b, int64_t bDepth,
+                                            int64_t depth, float* c, int64_t cRow, bool accumulate) {
   f32v sums[kStripRows][2];
 #pragma GCC unroll 6
   for (int r = 0; r < kStripRows; ++r) {
