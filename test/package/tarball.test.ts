@@ -65,7 +65,7 @@ main()
 
 /** What `npm run prebuild && npm pack` makes, from the build at hand: prebuildify moves the add-on that it packs, so it works on a copy. */
 function pack(stage: string): string {
-  const { files, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const { bin, exports, files, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   for (const path of ['package.json', 'README.md', 'LICENSE', ...files, 'build/Release'])
     if (path !== 'prebuilds' && existsSync(join(root, path))) cpSync(join(root, path), join(stage, path), { recursive: true })
   assert.ok(existsSync(join(stage, 'dist', 'index.js')), 'npm run build:ts comes first')
@@ -81,15 +81,8 @@ function pack(stage: string): string {
 
   const [{ filename, files: packed }] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts'], stage))
   const paths = packed.map((file: { path: string }) => file.path)
-  for (const path of [
-    'dist/index.js',
-    'dist/index.cjs',
-    'dist/cli.js',
-    'scripts/install.mjs',
-    'scripts/build-native.mjs',
-    'CMakeLists.txt',
-    'binding.gyp',
-  ])
+  const promised = JSON.stringify([exports, bin]).match(/(?<="\.\/)[^"]+/g)!
+  for (const path of [...promised, 'scripts/install.mjs', 'scripts/build-native.mjs', 'CMakeLists.txt', 'binding.gyp'])
     assert.ok(paths.includes(path), `${path} is packed`)
   assert.not(
     paths.some((path: string) => /^(test|build|node_modules|src)\//.test(path)),
