@@ -170,7 +170,7 @@ void testCopyColumns() {
 
 void testAdd() {
   for (DType type : kFloats)
-    for (int64_t size : {between(1, 40), between(20000, 50000)}) {
+    for (int64_t size : {int64_t{0}, between(1, 40), between(20000, 50000)}) {
       const Numbers a = Numbers::normal(type, {size}), b = Numbers::normal(type, {size});
       const double alpha = 0.75, beta = -1.5;
       for (bool both : {true, false})
@@ -191,7 +191,7 @@ void testAdd() {
 
 void testDropout() {
   for (DType type : kFloats)
-    for (int64_t size : {between(1, 40), between(20000, 50000)})
+    for (int64_t size : {int64_t{0}, between(1, 40), between(20000, 50000)})
       for (double p : {0.0, 0.1, 0.7}) {
         const Numbers x = Numbers::normal(type, {size});
         const RandomKey random = randomKey();

@@ -111,6 +111,7 @@ void testBadIndices() {
 
 int main() {
   for (DType type : kFloats) {
+    testEmbedding(type, 0, 3);
     testEmbedding(type, between(1, 5), between(1, 30));
     testEmbedding(type, between(100, 200), between(200, 500));
     testGatherRows(type, between(1, 9), between(1, 5), between(1, 40));

@@ -116,6 +116,8 @@ int main() {
       testForward(type, between(1, 6), between(2, 70), withResidual);
       testForward(type, between(100, 200), between(200, 400), withResidual);
     }
+    testForward(type, 0, 5, true);
+    testBackward(type, 0, 5);
     testBackward(type, between(1, 6), between(2, 70));
     testBackward(type, between(150, 300), between(200, 400));
   }

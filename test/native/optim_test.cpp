@@ -70,7 +70,7 @@ void testNorm(int64_t size) {
 
 int main() {
   for (DType type : kFloats)
-    for (int64_t size : {between(1, 40), between(20000, 50000)}) {
+    for (int64_t size : {int64_t{0}, between(1, 40), between(20000, 50000)}) {
       testAdamW(type, size, 0);
       testAdamW(type, size, 0.1);
     }

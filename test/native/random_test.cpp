@@ -98,7 +98,7 @@ void testKnownAnswer() {
 int main() {
   testKnownAnswer();
   for (DType type : kFloats)
-    for (int64_t size : {between(1, 70), between(20000, 50000)}) {
+    for (int64_t size : {int64_t{0}, between(1, 70), between(20000, 50000)}) {
       testUniform(type, size);
       testNormal(type, size);
     }

@@ -106,7 +106,7 @@ void layerNormBackward(Context& context, const LayerNormBackward& args) {
       for (int64_t n = begin; n < end; ++n) normaliseRowBackward<T>(args, n, width, dgamma, dbeta);
     });
   });
-  if (!parameters) return;
+  if (!parameters || rows == 0) return;
   const auto addShares = [&](const View& gradient, const float* share) {
     if (!gradient) return;
     float* total = gradient.as<float>();
