@@ -143,6 +143,9 @@ int main() {
     testBackward(type, {4611, 20, 35}, Activation::none);
     testBackward(type, {20, 19, 4611}, Activation::none);
   }
+  // More rows of A, and more columns of B, than are packed at once.
+  testForward(DType::f32, {5000, 900, 19}, Activation::none, true, false);
+  testForward(DType::bf16, {259, 900, 2500}, Activation::geluTanh, true, true);
   // No rows: gradients stay.
   testForward(DType::f32, {0, 5, 6}, Activation::none, true, false);
   testBackward(DType::f32, {0, 5, 6}, Activation::gelu);

@@ -7,41 +7,43 @@
 namespace aurora::cpu::AURORA_ISA {
 namespace {
 
-// Sizes of blocks. A panel of B over a chunk of k fills most of a 32 KiB L1 cache; a block of A, the panels of B and the sums of a task
-// share a 512 KiB L2 cache.
+// Sizes of blocks. A panel of B over a chunk of k fills most of a 32 KiB L1 cache; a block of A and the sums of a task share a 512 KiB L2
+// cache with the panels of B that pass through.
 constexpr int64_t kChunkSteps = 24 * 1024 / (kTileColumns * 4) / 16 * 16;
 constexpr int64_t kBlockRows = 96 / kTileRows * kTileRows;  // of A, between which B's panels change
 constexpr int64_t kMostTaskRows = 256;
-constexpr int64_t kSharedBytes = int64_t{8} << 20;  // of an operand packed for all tasks at once
-constexpr int64_t kFewTasks = 16;                    // fewer are not worth cutting C into when K could be cut
-constexpr int64_t kSliceDepth = 2048;                // the least k worth a slice of its own
+constexpr int64_t kSharedBytesA = int64_t{16} << 20, kSharedBytesB = int64_t{8} << 20;  // packed for all tasks at once
+constexpr int64_t kFewTasks = 16;      // with fewer, a long K is worth slicing
+constexpr int64_t kSliceDepth = 2048;  // the least k worth a slice of its own
 
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// How the product is cut, which follows from the shape alone. C is cut into tasks of taskRows × taskColumns. K is cut into chunks, one
 /// after the other in a task; where C has few tasks and K is long, also into slices, tasks of their own whose sums are added at the end.
+/// An operand is packed for all tasks together in bands of so many rows of A or columns of B, or (0) by each task for itself.
 struct Plan {
   int64_t taskRows, taskColumns;
   int64_t chunk, slices = 1;
-  bool shareA;   // pack all of A before the tasks run; otherwise each packs what it needs
-  int64_t band;  // the same for B, in bands of so many columns; 0: each task packs its own
+  int64_t bandRows, bandColumns;
 
   Plan(int64_t M, int64_t N, int64_t K, int64_t depth) {
     chunk = roundUp(ceilDiv(K, ceilDiv(K, kChunkSteps * depth)), 16);
-    shareA = M * K * 4 <= kSharedBytes;
-    const int64_t fitting = kSharedBytes / (K * 4) / kTileColumns * kTileColumns;
-    band = M > kMostTaskRows && fitting >= 128 ? least(fitting, roundUp(N, kTileColumns)) : 0;
-    taskRows = band ? kBlockRows : roundUp(ceilDiv(M, ceilDiv(M, kMostTaskRows)), kTileRows);
-    taskColumns = shareA ? 64 : band ? 384 : 128;  // wide where packing A is repeated for every task along a row
-    if (shareA && band) taskColumns = 192;
+    bandRows = band(kSharedBytesA / (K * 4) / kBlockRows * kBlockRows, roundUp(M, kTileRows));
+    bandColumns = M > kMostTaskRows ? band(kSharedBytesB / (K * 4) / kTileColumns * kTileColumns, roundUp(N, kTileColumns)) : 0;
+    taskRows = bandColumns ? kBlockRows : roundUp(ceilDiv(M, ceilDiv(M, kMostTaskRows)), kTileRows);
+    // Narrow tasks balance better; but tasks in a row share A, and each packs it again when it is not packed for all.
+    taskColumns = !bandRows ? 256 : bandColumns ? 192 : 64;
     taskColumns = least(roundUp(taskColumns, kTileColumns), roundUp(N, kTileColumns));
     const int64_t tasks = ceilDiv(M, taskRows) * ceilDiv(N, taskColumns);
     if (tasks < kFewTasks && K >= 2 * kSliceDepth) {
-      shareA = false;
-      band = 0;
-      slices = least(ceilDiv(kFewTasks, tasks), K / kSliceDepth);
+      bandRows = bandColumns = 0;
+      taskColumns = least(roundUp(256, kTileColumns), roundUp(N, kTileColumns));
+      slices = least(ceilDiv(kFewTasks, ceilDiv(M, taskRows) * ceilDiv(N, taskColumns)), K / kSliceDepth);
     }
   }
+
+ private:
+  static int64_t band(int64_t fitting, int64_t all) { return fitting >= all ? all : fitting >= kMostTaskRows ? fitting : 0; }
 };
 
 /// One operand in panels of R lanes (rows of A, columns of B): packed before the tasks run, or for a task when it needs them.
@@ -98,6 +100,8 @@ class Panels {
   int64_t begin_ = 0, width_ = 0;
 };
 
+inline char* elementAt(const Output& c, int64_t i, int64_t j) { return static_cast<char*>(c.data) + (i * c.ld + j) * byteSize(c.dtype); }
+
 template <class Packed>
 void packedProduct(Context& ctx, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c,
                    const Epilogue& epilogue) {
@@ -107,14 +111,13 @@ void packedProduct(Context& ctx, int64_t M, int64_t N, int64_t K, const Operand&
   const int64_t chunks = ceilDiv(K, plan.chunk);
   PanelsA panelsA(a, a.transposed, M, K, plan.chunk);
   PanelsB panelsB(b, !b.transposed, N, K, plan.chunk);
-  const int64_t sharedA = plan.shareA ? chunks * PanelsA::size(M, plan.chunk) : 0;
-  const int64_t sharedB = plan.band ? chunks * PanelsB::size(plan.band, plan.chunk) : 0;
-  Packed* const shared = ctx.scratch.get<Packed>(kGemmScratch, roundUp(sharedA, 64) + sharedB);
-  if (plan.shareA) panelsA.share(shared, 0, M);
+  const int64_t sharedA = roundUp(chunks * PanelsA::size(plan.bandRows, plan.chunk), 64);
+  const int64_t sharedB = chunks * PanelsB::size(plan.bandColumns, plan.chunk);
+  Packed* const shared = ctx.scratch.get<Packed>(kGemmScratch, sharedA + sharedB);
 
   // A thread's own memory: packed rows of A, packed columns of B, sums.
-  const int64_t ownA = plan.shareA ? 0 : roundUp(PanelsA::size(kBlockRows, plan.chunk), 64);
-  const int64_t ownB = plan.band ? 0 : roundUp(PanelsB::size(plan.taskColumns, plan.chunk), 64);
+  const int64_t ownA = plan.bandRows ? 0 : roundUp(PanelsA::size(kBlockRows, plan.chunk), 64);
+  const int64_t ownB = plan.bandColumns ? 0 : roundUp(PanelsB::size(plan.taskColumns, plan.chunk), 64);
   const int64_t ownSums = chunks == 1 ? kTileRows * kTileColumns : plan.taskRows * plan.taskColumns;
   const int64_t own = roundUp(ownA + ownB + ownSums, 64);
   float* const threads = ctx.scratch.get<float>(kGemmScratch + 1, own * ctx.pool.threads());
@@ -133,12 +136,20 @@ void packedProduct(Context& ctx, int64_t M, int64_t N, int64_t K, const Operand&
       for (int64_t i0 = 0; i0 < rows; i0 += kBlockRows) {
         const int64_t blockRows = least(kBlockRows, rows - i0);
         const Packed* packedA = panelsA.get(row + i0, blockRows, k, depth, blockA);
+        const int64_t panelB = steps * kTileColumns;
+        const int64_t prefetched = roundUp(ceilDiv(panelB * sizeof(Packed), ceilDiv(blockRows, kTileRows)), 64);
         for (int64_t j = 0; j < tiles; ++j) {
           const int64_t tileColumns = least(kTileColumns, columns - j * kTileColumns);
           for (int64_t i = 0; i < blockRows; i += kTileRows) {
             const int64_t tileRows = least(kTileRows, blockRows - i);
+            // While this panel of B serves the rows, the next one comes nearer, a part with every tile.
+            const char* next = reinterpret_cast<const char*>(packedB + (j + 1) * panelB) + i / kTileRows * prefetched;
+            if (j + 1 < tiles)
+              for (int64_t line = 0; line < prefetched; line += 64) __builtin_prefetch(next + line, 0, 2);
             float* tile = chunks == 1 ? sums : sums + ((i0 + i) * tiles + j * kTileRows) * kTileColumns;
-            microkernels<Packed>.at(tileRows, tileColumns)(steps, packedA + PanelsA::size(i, depth), packedB + j * steps * kTileColumns, tile,
+            if (last)
+              for (int64_t r = 0; r < tileRows; ++r) __builtin_prefetch(elementAt(to, row + i0 + i + r, column + j * kTileColumns), 1);
+            microkernels<Packed>.at(tileRows, tileColumns)(steps, packedA + PanelsA::size(i, depth), packedB + j * panelB, tile,
                                                            first);
             if (last) finish(to, after, tile, kTileColumns, row + i0 + i, column + j * kTileColumns, tileRows, tileColumns);
           }
@@ -147,9 +158,8 @@ void packedProduct(Context& ctx, int64_t M, int64_t N, int64_t K, const Operand&
     }
   };
 
-  const int64_t down = ceilDiv(M, plan.taskRows);
   if (plan.slices > 1) {
-    const int64_t along = ceilDiv(N, plan.taskColumns), sliceDepth = ceilDiv(chunks, plan.slices) * plan.chunk;
+    const int64_t down = ceilDiv(M, plan.taskRows), along = ceilDiv(N, plan.taskColumns), sliceDepth = ceilDiv(chunks, plan.slices) * plan.chunk;
     const int64_t slices = ceilDiv(K, sliceDepth);
     float* const partial = ctx.scratch.get<float>(kGemmScratch + 2, slices * M * N + W);
     forTasks(ctx, slices * down * along, M * N * K, [&](int64_t task, int thread) {
@@ -169,23 +179,29 @@ void packedProduct(Context& ctx, int64_t M, int64_t N, int64_t K, const Operand&
     return;
   }
 
-  const int64_t bandColumns = plan.band ? plan.band : N;
-  for (int64_t band = 0; band < N; band += bandColumns) {
-    const int64_t width = least(bandColumns, N - band);
-    if (plan.band) panelsB.share(shared + roundUp(sharedA, 64), band, width);
-    const int64_t partsA = band == 0 ? panelsA.parts() : 0, partsB = panelsB.parts();
-    constexpr int64_t kPackingCost = 8;  // an element packed takes as long as so many multiply-adds
-    forTasks(ctx, partsA + partsB, kPackingCost * ((partsA ? M : 0) + (partsB ? width : 0)) * K, [&](int64_t part, int) {
-      if (part < partsA)
-        panelsA.packPart(part);
-      else
-        panelsB.packPart(part - partsA);
-    });
-    const int64_t along = ceilDiv(width, plan.taskColumns);
-    forTasks(ctx, down * along, M * width * K, [&](int64_t task, int thread) {
-      const int64_t row = task / along * plan.taskRows, column = task % along * plan.taskColumns;
-      multiply(thread, row, least(plan.taskRows, M - row), band + column, least(plan.taskColumns, width - column), 0, K, c, epilogue);
-    });
+  const int64_t bandRows = plan.bandRows ? plan.bandRows : M, bandColumns = plan.bandColumns ? plan.bandColumns : N;
+  for (int64_t top = 0; top < M; top += bandRows) {
+    const int64_t height = least(bandRows, M - top);
+    if (plan.bandRows) panelsA.share(shared, top, height);
+    for (int64_t left = 0; left < N; left += bandColumns) {
+      const int64_t width = least(bandColumns, N - left);
+      if (plan.bandColumns) panelsB.share(shared + sharedA, left, width);
+      const int64_t partsA = left == 0 ? panelsA.parts() : 0;                          // the band of A serves all bands of B
+      const int64_t partsB = top == 0 || bandColumns < N ? panelsB.parts() : 0;  // a single band of B serves all of A
+      constexpr int64_t kPackingCost = 8;  // an element packed takes as long as so many multiply-adds
+      forTasks(ctx, partsA + partsB, kPackingCost * ((partsA ? height : 0) + (partsB ? width : 0)) * K, [&](int64_t part, int) {
+        if (part < partsA)
+          panelsA.packPart(part);
+        else
+          panelsB.packPart(part - partsA);
+      });
+      const int64_t down = ceilDiv(height, plan.taskRows), along = ceilDiv(width, plan.taskColumns);
+      forTasks(ctx, down * along, height * width * K, [&](int64_t task, int thread) {
+        const int64_t row = task / along * plan.taskRows, column = task % along * plan.taskColumns;
+        multiply(thread, top + row, least(plan.taskRows, height - row), left + column, least(plan.taskColumns, width - column), 0, K, c,
+                 epilogue);
+      });
+    }
   }
 }
 
