@@ -67,7 +67,7 @@ export interface Native {
   setStream(device: DeviceId, stream: StreamId): StreamId
   /** Resolves when all enqueued on the current stream has run; rejects with the first asynchronous error, once. */
   synchronize(device: DeviceId): Promise<void>
-  /** A point in the current stream, and waiting for it on (another) current stream. Events are freed when waited for or by the collector. */
+  /** A point in the current stream, and waiting for it on (another) current stream. An event that has passed takes no memory. */
   recordEvent(device: DeviceId): number
   waitEvent(device: DeviceId, event: number): void
 

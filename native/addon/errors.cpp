@@ -50,9 +50,11 @@ Napi::Value toJs(Napi::Env env, const Error& error, Napi::Value cause) {
 
 Napi::Value toJs(Napi::Env env, const AsyncError& error) {
   Napi::Value value = construct(env, error.code, error.operation, error.expected, error.found, "", {});
-  if (!error.stack.empty()) {
+  if (error.stack.empty()) return value;
+  try {
     Napi::Object object = value.As<Napi::Object>();
     object["stack"] = object.Get("stack").ToString().Utf8Value() + "\n  enqueued by:\n" + error.stack;
+  } catch (const Napi::Error&) {  // the program's own Error.prepareStackTrace threw: the error itself still arrives
   }
   return value;
 }

@@ -2,21 +2,19 @@
 #include "core/backend.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
 
 #include "core/device.h"
 #include "cpu/instruction_set.h"
+#include "cpu/limits.h"
 #include "cpu/stream.h"
 
 namespace aurora::cpu {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
-
-size_t physicalMemory() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
 std::atomic<size_t> held{0};  // by all CPU devices of the process
 
@@ -32,7 +30,7 @@ class CpuBackend final : public Backend {
 
   void* allocate(size_t bytes) override {
     // The system would promise more than it has, and end the process when the promise is taken up.
-    if (held.fetch_add(bytes) + bytes > physicalMemory()) {
+    if (held.fetch_add(bytes) + bytes > memory_) {
       held -= bytes;
       return nullptr;
     }
@@ -66,6 +64,7 @@ class CpuBackend final : public Backend {
 
   ThreadPool& pool_ = ThreadPool::shared();
   const KernelTable& kernels_ = chooseKernels();
+  const size_t memory_ = availableMemory();
 };
 
 [[maybe_unused]] const bool registered =

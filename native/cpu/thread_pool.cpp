@@ -1,7 +1,5 @@
 #include "cpu/thread_pool.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -9,14 +7,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <fstream>
 #include <mutex>
-#include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "cpu/limits.h"
 #include "cpu/spin.h"
 
 namespace aurora::cpu {
@@ -24,61 +22,9 @@ namespace {
 
 constexpr int kMostThreads = 1024;
 
-/// "max 100000" or "200000 100000" (cgroup v2), in CPUs; infinity without a limit.
-double quota(const std::string& quotaText, const std::string& periodText) {
-  const double quota = std::atof(quotaText.c_str()), period = std::atof(periodText.c_str());
-  return quota > 0 && period > 0 ? quota / period : 1e9;
-}
-
-std::string firstWord(const std::string& path) {
-  std::ifstream file(path);
-  std::string word;
-  file >> word;
-  return word;
-}
-
-/// The tightest CPU limit of this process's control groups, versions 1 and 2.
-double cgroupLimit() {
-  double limit = 1e9;
-  std::ifstream groups("/proc/self/cgroup");
-  std::string line;
-  while (std::getline(groups, line)) {
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    // "0::/path" (v2), "4:cpu,cpuacct:/path" (v1)
-    std::istringstream controllers(line.substr(first + 1, second - first - 1));
-    std::string path = line.substr(second + 1);
-    const bool v2 = second == first + 1;
-    bool limitsCpu = v2;
-    for (std::string controller; std::getline(controllers, controller, ',');) limitsCpu |= controller == "cpu";
-    if (!limitsCpu) continue;
-    // Every ancestor limits, too. In a container the path may be the host's: then only the root exists.
-    for (bool last = false; !last;) {
-      if (path == "/" || path.empty()) path.clear(), last = true;
-      if (v2) {
-        std::ifstream file("/sys/fs/cgroup" + path + "/cpu.max");
-        std::string max, period;
-        if (file >> max >> period) limit = std::min(limit, quota(max, period));
-      } else {
-        const std::string folder = "/sys/fs/cgroup/cpu" + path;
-        limit = std::min(limit, quota(firstWord(folder + "/cpu.cfs_quota_us"), firstWord(folder + "/cpu.cfs_period_us")));
-      }
-      if (!last) path = path.substr(0, path.rfind('/'));
-    }
-  }
-  return limit;
-}
-
-int availableCpus() {
-  int cpus = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = std::max(1, CPU_COUNT(&set));
-  return static_cast<int>(std::max(1.0, std::min<double>(cpus, cgroupLimit() + 0.5)));
-}
-
 int configuredThreads() {
   const char* text = std::getenv("AURORA_NUM_THREADS");
-  if (!text || !*text) return std::min(kMostThreads, availableCpus());
+  if (!text || !*text) return std::min(kMostThreads, availableProcessors());
   int threads = 0;
   const auto [end, error] = std::from_chars(text, text + std::strlen(text), threads);
   if (error != std::errc() || *end != '\0' || threads < 1 || threads > kMostThreads)
