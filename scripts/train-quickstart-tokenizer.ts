@@ -4,24 +4,20 @@
  */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { glob } from 'tinyglobby'
 import { writeFileAtomic } from '../src/checkpoint/index.ts'
+import { readDocuments } from '../src/data/index.ts'
 import { Tokenizer } from '../src/tokenizer/index.ts'
 
 const data = fileURLToPath(new URL('../examples/quickstart/data/', import.meta.url))
 
+/** All that the recipe trains on; the suite's tasks stay out. */
 async function* texts(): AsyncGenerator<string> {
-  for (const path of await files(['text/*/*.txt', 'code/python/*.py', 'code/typescript/*.ts'])) yield await readFile(path, 'utf8')
-  for (const path of await files(['instructions/*.jsonl', 'safety/instructions.jsonl', 'safety/benign.jsonl'])) {
-    for (const line of (await readFile(path, 'utf8')).trimEnd().split('\n')) {
-      const { instruction, response } = JSON.parse(line)
-      yield `### Instruction:\n${instruction}\n### Response:\n${response}\n`
-    }
-  }
-}
-
-async function files(patterns: string[]): Promise<string[]> {
-  return (await glob(patterns, { cwd: data, absolute: true })).sort()
+  const sources = ['text', 'code', 'instructions', 'safety/instructions.jsonl', 'safety/benign.jsonl']
+  const documents = readDocuments(
+    sources.map(source => data + source),
+    { ignore: ['**/suite.jsonl'] },
+  )
+  for await (const { text } of documents) yield text
 }
 
 const tokenizer = await Tokenizer.train(texts(), { vocabSize: 4096 })

@@ -105,7 +105,7 @@ export class Trainer {
     let end: Pick<EndEvent, 'reason' | 'error'> = { reason: 'stopped' }
     try {
       yield* this.#steps(session, control)
-      end = { reason: session.progress === this.totalSteps ? 'finished' : 'aborted' }
+      end = { reason: session.progress >= this.totalSteps ? 'finished' : 'aborted' }
     } catch (error) {
       end = { reason: 'failed', error }
       throw error
