@@ -64,7 +64,8 @@ struct Product {
     for (int64_t i = 0; i < found.size(); ++i) {
       const double expected = value.values[i] + (start ? (*start)[i] : 0);
       if (near(found, i, expected, 3e-6 + (4e-7 + termError) * magnitude.values[i])) continue;
-      return check(false, what + ": element " + std::to_string(i) + " is " + std::to_string(found[i]) + ", expected " + std::to_string(expected));
+      return check(false, what + ": element " + std::to_string(i) + " is " + std::to_string(found[i]) + ", expected " +
+                              std::to_string(expected));
     }
   }
 };
@@ -124,7 +125,8 @@ void testBackward(DType type, Shapes s, Activation activation) {
 
 int main() {
   // Decoding's few rows; one chunk of k and several; several tasks of rows and columns; tails of every kind.
-  std::vector<Shapes> shapes = {{1, 1, 1}, {1, 65, 130}, {2, 96, 64}, {3, 7, 5}, {4, 100, 257}, {16, 33, 70}, {17, 16, 16}, {40, 800, 48}, {300, 70, 200}, {270, 400, 33}};
+  std::vector<Shapes> shapes = {{1, 1, 1},    {1, 65, 130},  {2, 96, 64},   {3, 7, 5},      {4, 100, 257},
+                                {6, 33, 70},  {17, 16, 16}, {40, 800, 48}, {300, 70, 200}, {270, 400, 33}};
   for (int i = 0; i < 6; ++i) shapes.push_back({between(1, 150), between(1, 300), between(1, 150)});
   for (DType type : kFloats)
     for (const Shapes& s : shapes) {

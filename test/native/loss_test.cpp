@@ -48,11 +48,12 @@ struct Reference {
 };
 
 /// Errors of a gradient are measured against the sum of its terms' absolute values; with bf16 each term is rounded.
-void checkGradient(const Numbers& found, const std::function<double(int64_t)>& expected, const std::vector<double>& magnitude, bool rounded,
-                   const std::string& what) {
+void checkGradient(const Numbers& found, const std::function<double(int64_t)>& expected, const std::vector<double>& magnitude,
+                   bool rounded, const std::string& what) {
   for (int64_t i = 0; i < found.size(); ++i) {
     if (near(found, i, expected(i), 2e-6 + (4e-6 + (rounded ? 0x1p-8 : 0)) * magnitude[i])) continue;
-    return check(false, what + ": element " + std::to_string(i) + " is " + std::to_string(found[i]) + ", expected " + std::to_string(expected(i)));
+    return check(false, what + ": element " + std::to_string(i) + " is " + std::to_string(found[i]) + ", expected " +
+                            std::to_string(expected(i)));
   }
 }
 
@@ -113,7 +114,8 @@ void testBadTarget() {
 
 /// Logits far from 0, and ties.
 void testExtremes() {
-  Numbers h = Numbers::filled(DType::f32, {2, 1}, 1000), weight = Numbers::filled(DType::f32, {40, 1}, 1), targets = Numbers::filled(DType::i32, {2}, 3);
+  Numbers h = Numbers::filled(DType::f32, {2, 1}, 1000), weight = Numbers::filled(DType::f32, {40, 1}, 1);
+  Numbers targets = Numbers::filled(DType::i32, {2}, 3);
   onEverySet(
       "equal logits of 1000",
       [&](const cpu::KernelTable& kernels, cpu::Context& context) {

@@ -47,7 +47,8 @@ void finish(const Output& c, const Epilogue& epilogue, const float* sums, int64_
 template <class T, Activation activation>
 Finish finisherOf(const Epilogue& epilogue) {
   if constexpr (activation != Activation::none)
-    if (epilogue.preactivation) return epilogue.bias ? &finish<T, activation, true, true, false> : &finish<T, activation, false, true, false>;
+    if (epilogue.preactivation)
+      return epilogue.bias ? &finish<T, activation, true, true, false> : &finish<T, activation, false, true, false>;
   return epilogue.bias ? &finish<T, activation, true, false, false> : &finish<T, activation, false, false, false>;
 }
 inline Finish finisher(const Output& c, const Epilogue& epilogue) {

@@ -10,8 +10,8 @@ constexpr int kMaxRows = 6;        // beyond, packing pays
 constexpr int kColumns = 64;       // of one task's block of sums
 constexpr int kColumnsAtOnce = 4;  // dot products that share the loads of A
 
-/// Vectors of products that one step along k makes. bf16 is read as pairs: a shift gives the even elements, a mask the odd ones, so rows of A
-/// that meet it are laid out likewise, W even elements before W odd ones.
+/// Vectors of products that one step along k makes. bf16 is read as pairs: a shift gives the even elements, a mask the odd
+/// ones, so rows of A that meet it are laid out likewise, W even elements before W odd ones.
 template <class B>
 constexpr int kParts = std::is_same_v<B, bf16> ? 2 : 1;
 template <class B>
@@ -61,7 +61,9 @@ void dotProducts(int64_t K, const float* a, int64_t lda, const B* b, int64_t ldb
   constexpr int kSteps = 64 / (kStep<B> * sizeof(B)) > 1 ? 64 / (kStep<B> * sizeof(B)) : 1;
   int64_t k = 0;
   for (; k + kSteps * kStep<B> <= K; k += kSteps * kStep<B>) {
-    unroll<kColumnsAtOnce>([&](auto j) __attribute__((always_inline)) { __builtin_prefetch(column[j] + kColumnsAtOnce * ldb + k); });
+    unroll<kColumnsAtOnce>([&](auto j) __attribute__((always_inline)) {
+      __builtin_prefetch(column[j] + kColumnsAtOnce * ldb + k);
+    });
     unroll<kSteps>([&](auto s) __attribute__((always_inline)) {
       const int64_t at = k + s * kStep<B>;
       step(at, {column[0] + at, column[1] + at, column[2] + at, column[3] + at});
@@ -95,7 +97,8 @@ void block(int64_t M, int64_t columns, int64_t K, const float* a, int64_t lda, c
 
 bool isFewRows(int64_t M, const Operand& a, const Operand& b) { return M <= kMaxRows && !a.transposed && b.transposed; }
 
-void fewRows(Context& ctx, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c, const Epilogue& epilogue) {
+void fewRows(Context& ctx, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c,
+             const Epilogue& epilogue) {
   const Finish finish = finisher(c, epilogue);
   constexpr int64_t kBytesPerOperation = 4;  // one row is bound by memory: its work weighs that of several
   withFloat(b.dtype, [&](auto zero) {

@@ -7,6 +7,7 @@ namespace aurora::cpu::AURORA_ISA {
 
 /// Whether fewRows serves this product: few rows of A, and both operands contiguous along k.
 bool isFewRows(int64_t M, const Operand& a, const Operand& b);
-void fewRows(Context&, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c, const Epilogue& epilogue);
+void fewRows(Context&, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c,
+             const Epilogue& epilogue);
 
 }  // namespace aurora::cpu::AURORA_ISA

@@ -29,11 +29,12 @@ struct Epilogue {
   void* preactivation = nullptr;
 };
 
-/// C [M, N] = epilogue(A [M, K] · B [K, N]), K ≥ 1. C must not overlap A or B. The result does not depend on the number of threads: an element
-/// is summed over k in chunks that follow from the shape alone.
+/// C [M, N] = epilogue(A [M, K] · B [K, N]), K ≥ 1. C must not overlap A or B. The result does not depend on the number of
+/// threads: an element is summed over k in chunks that follow from the shape alone.
 /// Uses the scratch slots kGemmScratch and up; callers keep to those below.
-void gemm(Context&, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c, const Epilogue& epilogue = {});
-constexpr int kGemmScratch = 5;
+void gemm(Context&, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c,
+          const Epilogue& epilogue = {});
+constexpr int kGemmScratch = 6;
 
 /// Runs body(task, thread) for all tasks, on the pool when `work` (multiply-adds of all tasks together) is worth waking it.
 template <class Body>

@@ -18,8 +18,8 @@ f32v activationDerivative(f32v z, Activation activation) {
   }
 }
 
-/// dz = dy ∘ activation'(z), kept when `dz` is given, and dbias += Σₙ dz. A task owns a band of columns and goes down the rows in blocks, so
-/// that no sum runs over more than a block.
+/// dz = dy ∘ activation'(z), kept when `dz` is given, and dbias += Σₙ dz. A task owns a band of columns and goes down the rows in
+/// blocks, so that no sum runs over more than a block.
 template <class T>
 void throughActivation(Context& ctx, const LinearBackward& args, T* dz) {
   constexpr int64_t kBand = 64, kBlock = 64, kWorkPerElement = 24;

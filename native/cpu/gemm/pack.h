@@ -1,5 +1,6 @@
-// Packing: copies a block of an operand into panels in the order in which the microkernel reads them. A panel has R lanes (rows of
-// A or columns of B): element k of lane i at panel[k·R + i]. bf16 becomes f32 here, or pairs along k where the machine multiplies those.
+// Packing: copies a block of an operand into panels in the order in which the microkernel reads them. A panel has R lanes
+// (rows of A or columns of B): element k of lane i at panel[k·R + i]. bf16 becomes f32 here, or pairs along k where the machine
+// multiplies those.
 #pragma once
 
 #include "cpu/gemm/microkernel.h"
@@ -102,8 +103,8 @@ void packAcross(const T* source, int64_t ld, int64_t lanes, int64_t readable, in
   }
 }
 
-/// Packs `lanes` lanes × `depth` of k; the source has `readable` ≥ lanes lanes. `across`: lanes lie side by side in memory and k is ld
-/// apart; else the other way round.
+/// Packs `lanes` lanes × `depth` of k; the source has `readable` ≥ lanes lanes. `across`: lanes lie side by side in memory and k
+/// is ld apart; else the other way round.
 template <int R, class Packed, class T>
 void pack(const void* source, int64_t ld, bool across, int64_t lanes, int64_t readable, int64_t depth, Packed* panels) {
   if (across)

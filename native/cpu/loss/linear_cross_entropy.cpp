@@ -1,5 +1,5 @@
-// The language model's head: logits = h · weightᵀ, their cross-entropy and its gradients, a chunk of rows at a time. Logits live in f32 in
-// scratch, become gradients in place, and are gone with the chunk. Rows without a target take no part.
+// The language model's head: logits = h · weightᵀ, their cross-entropy and its gradients, a chunk of rows at a time. Logits live
+// in f32 in scratch, become gradients in place, and are gone with the chunk. Rows without a target take no part.
 #include <cmath>
 #include <string>
 
@@ -56,7 +56,8 @@ void gradient(float* exponentials, int64_t V, float scale, float weight, int64_t
   put(out + target, atTarget);
 }
 
-/// The rows that take part: those with a target, or all when the best token of each is asked for. −1 when a target is out of range.
+/// Collects the rows that take part: those with a target, or all when the best token of each is asked for. Returns how many, or
+/// −1 when a target is out of range.
 int64_t takePart(Context& ctx, const LinearCrossEntropy& args, int64_t* rows) {
   const int64_t N = args.h.shape[0], V = args.weight.shape[0];
   const int32_t* targets = args.targets.as<int32_t>();
