@@ -20,7 +20,7 @@ async function* texts(): AsyncGenerator<string> {
   for await (const { text } of documents) yield text
 }
 
-const tokenizer = await Tokenizer.train(texts(), { vocabSize: 4096 })
+const tokenizer = await Tokenizer.train(texts(), { vocabSize: 2048 })
 await writeFileAtomic(`${data}tokenizer.json`, `${tokenizer.toJSON()}\n`)
 for (const sample of [
   'text/en/crows.txt',

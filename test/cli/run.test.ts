@@ -6,7 +6,9 @@ import * as assert from 'uvu/assert'
 import { aurora, recipeFolder } from './support.ts'
 
 const folders: string[] = []
-test.after(() => Promise.all(folders.map(folder => rm(folder, { recursive: true, force: true }))))
+test.after(async () => {
+  await Promise.all(folders.map(folder => rm(folder, { recursive: true, force: true })))
+})
 
 async function tiny(steps: number) {
   const made = await recipeFolder(steps)

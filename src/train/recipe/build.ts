@@ -49,12 +49,19 @@ export function buildCurriculum(
   corpora: Corpora,
   tokenizer: Tokenizer,
 ): { stages: Stage[]; optimizer: AdamWOptions } {
+  const { documentBoundaries, resetPositions } = recipe.batch
   const stages = recipe.stages.map(({ name, mixture: weights, schedule, ...rest }) => {
     const domains = Object.entries(weights).flatMap(([corpus, weight]) => {
       const { train, fim } = corpora.byName[corpus]!
       return weight > 0 ? [[corpus, { data: train, weight, fim }]] : []
     })
-    return { schedule, stage: stage(name, { ...rest, data: mixture(Object.fromEntries(domains), { tokenizer }) }) }
+    return {
+      schedule,
+      stage: stage(name, {
+        ...rest,
+        data: mixture(Object.fromEntries(domains), { tokenizer, documentBoundaries, resetPositions }),
+      }),
+    }
   })
   const { totalSteps, stages: placed } = new Curriculum(
     stages.map(({ stage }) => stage),

@@ -130,6 +130,10 @@ const batch = z.strictObject({
   length: z.int().min(2),
   /** Sequences computed at once; gradients of a batch are accumulated over its micro-batches. */
   microBatch: count.optional(),
+  /** Attention stays within a document. */
+  documentBoundaries: z.boolean().default(true),
+  /** Positions restart with each document; otherwise they run through the sequence, as in Megatron. */
+  resetPositions: z.boolean().default(false),
 })
 
 const stage = z
