@@ -93,24 +93,101 @@ export interface Native {
   add(a: Id, alpha: number, b: OptionalId, beta: number, y: Id): void
   embedding(tokens: Id, positions: Id, tokenTable: Id, positionTable: Id, h: Id): void
   embeddingBackward(dh: Id, tokens: Id, positions: Id, dtokenTable: OptionalId, dpositionTable: OptionalId): void
-  layerNorm(x: Id, residual: OptionalId, gamma: Id, beta: Id, epsilon: number, sum: OptionalId, y: Id, mean: OptionalId, rstd: OptionalId): void
-  layerNormBackward(dy: Id, h: Id, gamma: Id, mean: Id, rstd: Id, dsum: OptionalId, dx: OptionalId, dgamma: OptionalId, dbeta: OptionalId): void
+  layerNorm(
+    x: Id,
+    residual: OptionalId,
+    gamma: Id,
+    beta: Id,
+    epsilon: number,
+    sum: OptionalId,
+    y: Id,
+    mean: OptionalId,
+    rstd: OptionalId,
+  ): void
+  layerNormBackward(
+    dy: Id,
+    h: Id,
+    gamma: Id,
+    mean: Id,
+    rstd: Id,
+    dsum: OptionalId,
+    dx: OptionalId,
+    dgamma: OptionalId,
+    dbeta: OptionalId,
+  ): void
   linear(x: Id, weight: Id, bias: OptionalId, activation: ActivationCode, y: Id, preactivation: OptionalId): void
-  linearBackward(dy: Id, x: Id, weight: Id, preactivation: OptionalId, activation: ActivationCode, dx: OptionalId, dweight: OptionalId, dbias: OptionalId): void
-  attention(qkv: Id, firstRow: Id, layout: HeadLayout, scale: number, dropout: number, random: RandomWords, y: Id, logSumExp: OptionalId): void
-  attentionBackward(dy: Id, qkv: Id, firstRow: Id, y: Id, logSumExp: Id, layout: HeadLayout, scale: number, dropout: number, random: RandomWords, dqkv: Id): void
+  linearBackward(
+    dy: Id,
+    x: Id,
+    weight: Id,
+    preactivation: OptionalId,
+    activation: ActivationCode,
+    dx: OptionalId,
+    dweight: OptionalId,
+    dbias: OptionalId,
+  ): void
+  attention(
+    qkv: Id,
+    firstRow: Id,
+    layout: HeadLayout,
+    scale: number,
+    dropout: number,
+    random: RandomWords,
+    y: Id,
+    logSumExp: OptionalId,
+  ): void
+  attentionBackward(
+    dy: Id,
+    qkv: Id,
+    firstRow: Id,
+    y: Id,
+    logSumExp: Id,
+    layout: HeadLayout,
+    scale: number,
+    dropout: number,
+    random: RandomWords,
+    dqkv: Id,
+  ): void
   cacheWrite(qkv: Id, slots: Id, layout: HeadLayout, keys: Id, values: Id): void
   attentionDecode(qkv: Id, keys: Id, values: Id, lengths: Id, layout: HeadLayout, scale: number, y: Id): void
-  linearCrossEntropy(h: Id, weight: Id, targets: Id, weights: OptionalId, losses: Id, dh: OptionalId, dweight: OptionalId, best: OptionalId): void
+  linearCrossEntropy(
+    h: Id,
+    weight: Id,
+    targets: Id,
+    weights: OptionalId,
+    losses: Id,
+    dh: OptionalId,
+    dweight: OptionalId,
+    best: OptionalId,
+  ): void
   dropout(x: Id, p: number, random: RandomWords, y: Id): void
   randomNormal(y: Id, mean: number, std: number, random: RandomWords): void
   randomUniform(y: Id, low: number, high: number, random: RandomWords): void
   l2Norm(x: Id, out: Id): void
   adamw(
-    parameter: Id, master: OptionalId, gradient: Id, m: Id, v: Id,
-    lr: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, gradientScale: number, step: number,
+    parameter: Id,
+    master: OptionalId,
+    gradient: Id,
+    m: Id,
+    v: Id,
+    lr: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    weightDecay: number,
+    gradientScale: number,
+    step: number,
   ): void
-  sample(logits: Id, temperature: number, topK: number, topP: number, random: RandomWords, draws: OptionalId, tokens: Id, logProbabilities: OptionalId): void
+  sample(
+    logits: Id,
+    temperature: number,
+    topK: number,
+    topP: number,
+    random: RandomWords,
+    draws: OptionalId,
+    tokens: Id,
+    logProbabilities: OptionalId,
+  ): void
 }
 
 export const native: Native = load()

@@ -141,9 +141,7 @@ test('prepare writes an indexed dataset and says what it holds', async () => {
   assert.is(prepared.code, 0, prepared.err)
   assert.match(prepared.out, /40 documents, \d+ tokens/)
   // The set it wrote is one that a recipe takes.
-  const yaml = (await readFile(recipe, 'utf8'))
-    .replace('files: one.jsonl', 'tokens: one')
-    .replace('output: run', 'output: again')
+  const yaml = (await readFile(recipe, 'utf8')).replace('files: one.jsonl', 'tokens: one').replace('output: run', 'output: again')
   await cp(join(folder, 'run', 'model', 'tokenizer.json'), join(folder, 'tokenizer.json'))
   await writeFile(recipe, yaml.replace('{ train: { vocabSize: 320 } }', '{ file: tokenizer.json }'))
   const again = await aurora(['run', recipe])
