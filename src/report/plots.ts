@@ -50,7 +50,8 @@ function stageMarks(report: RunReport): Plot.Markish[] {
       frameAnchor: 'top',
       textAnchor: 'start',
       dx: 6,
-      dy: 2,
+      lineAnchor: 'bottom',
+      dy: -6,
       fontWeight: 600,
       fillOpacity: 0.7,
     }),
@@ -74,7 +75,7 @@ export function lossPlot(report: RunReport): string {
   return draw({
     width,
     height: 360,
-    marginTop: 30,
+    marginTop: 44,
     x: tokensAxis,
     y: { label: 'loss, nats a token', grid: true },
     marks: [
@@ -134,11 +135,12 @@ export function mixturePlot(report: RunReport): string {
         } as Plot.BarXOptions) as Plot.BarXOptions,
       ),
       Plot.text(
-        rows.filter(row => row.share > 0.045),
+        rows,
         Plot.stackX({
           y: 'stage',
           x: 'share',
-          text: 'domain',
+          // A name needs about 4 % of the width.
+          text: (d: { domain: string; share: number }) => (d.share > 0.045 ? d.domain : ''),
           z: 'domain',
           order: domains,
           fill: 'white',
@@ -153,7 +155,7 @@ export function learningRatePlot(report: RunReport): string {
   return draw({
     width: half,
     height: 200,
-    marginTop: 30,
+    marginTop: 44,
     x: tokensAxis,
     y: { label: 'learning rate', grid: true, tickFormat: '.0e' },
     marks: [
@@ -167,7 +169,7 @@ export function throughputPlot(report: RunReport): string {
   return draw({
     width: half,
     height: 200,
-    marginTop: 30,
+    marginTop: 44,
     x: tokensAxis,
     y: { label: 'tokens a second', grid: true, zero: true },
     marks: [
@@ -197,34 +199,42 @@ export function bitsPerBytePlot(report: RunReport): string {
   return draw({
     width,
     height: 380,
-    marginTop: 30,
+    marginTop: 44,
     marginRight: 90,
     x: tokensAxis,
     y: { label: 'held-out bits per byte', grid: true, type: 'log', ticks: 8, tickFormat: '.2~f' },
     marks: [
       Plot.lineY(rows, { x: 'x', y: 'value', z: 'domain', stroke: colour, strokeWidth: 2, marker: 'circle' }),
       Plot.ruleX(rows, { x: 'x', y1: 'low', y2: 'high', stroke: colour, strokeOpacity: 0.6 }),
-      Plot.text(spread(last), {
-        x: 'x',
-        y: 'at',
-        text: (d: { domain: string }) => report.domains[d.domain] ?? d.domain,
-        fill: colour,
-        textAnchor: 'start',
-        dx: 8,
-        fontWeight: 600,
-      }),
+      Plot.text(
+        spread(
+          last,
+          rows.map(row => row.value),
+          380 - 84,
+        ),
+        {
+          x: 'x',
+          y: 'at',
+          text: (d: { domain: string }) => report.domains[d.domain] ?? d.domain,
+          fill: colour,
+          textAnchor: 'start',
+          dx: 8,
+          fontWeight: 600,
+        },
+      ),
       ...stageMarks(report),
     ],
   })
 }
 
-/** Labels at the end of lines, moved apart so that they can be read: at least 6 % of the value between neighbours (the axis is a logarithm). */
-function spread<T extends { value: number }>(rows: readonly T[]): (T & { at: number })[] {
+/** Labels at the end of lines, moved apart so that they can be read, on a logarithmic axis that shows `all` over `height` pixels. */
+function spread<T extends { value: number }>(rows: readonly T[], all: readonly number[], height: number): (T & { at: number })[] {
+  const lineHeight = (Math.max(...all) / Math.min(...all)) ** (14 / height)
   let floor = 0
   return [...rows]
     .sort((a, b) => a.value - b.value)
     .map(row => {
-      floor = Math.max(row.value, floor * 1.06)
+      floor = Math.max(row.value, floor * lineHeight)
       return { ...row, at: floor }
     })
 }
