@@ -11,7 +11,9 @@ const passedOn = process.argv.slice(2).flatMap(argument => (argument === '--shor
 const fresh = passedOn.includes('--resume') ? [] : ['--overwrite']
 
 // The code suite runs the model's own completions: in the quickstart they are limited to small, isolated processes.
-const child = spawn(process.execPath, [command, 'run', recipe, '--allow-code-execution', ...fresh, ...passedOn], { stdio: 'inherit' })
+const child = spawn(process.execPath, [command, 'run', recipe, '--allow-code-execution', ...fresh, ...passedOn], {
+  stdio: 'inherit',
+})
 // Ctrl-C reaches the child as well, which ends after a checkpoint; this process waits for it.
 process.on('SIGINT', () => {})
 child.on('exit', code => {
