@@ -111,7 +111,10 @@ export class Learner {
   async saveOptimizer(path: string): Promise<void> {
     const state = this.#optimizer.state()
     try {
-      await writeSafetensors(path, state.map(({ name, tensor }) => ({ name, data: tensor }))) // biome-ignore format: one call
+      await writeSafetensors(
+        path,
+        state.map(({ name, tensor }) => ({ name, data: tensor })),
+      )
     } finally {
       for (const { tensor } of state) tensor.dispose()
     }
