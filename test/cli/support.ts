@@ -19,7 +19,7 @@ export function aurora(
   args: readonly string[],
   options: { input?: string; started?: (child: ChildProcess) => void } = {},
 ): Promise<Finished> {
-  const child = spawn(process.execPath, [entry, ...args], { stdio: 'pipe' })
+  const child = spawn(process.execPath, [entry, ...args], { stdio: 'pipe', env: { ...process.env, NO_COLOR: '1' } })
   const finished: Finished = { code: null, out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     finished.out += text
@@ -63,7 +63,7 @@ stages:
   - { name: second, steps: ${steps}, mixture: { one: 0.5, two: 0.5 } }
 evaluations:
   - { type: bitsPerByte }
-checkpoints: { every: 4 }
+checkpoints: { every: ${Math.ceil(steps / 4)} }
 `,
   )
   return { folder, recipe }

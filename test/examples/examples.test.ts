@@ -35,7 +35,7 @@ test('train-from-code: losses fall, the model is saved, generate continues a pro
   const out = await run('train-from-code', folder)
   const losses = [...out.matchAll(/^base \d+ {2}.*code ([\d.]+)/gm)].map(match => Number(match[1]))
   assert.is(losses.length, 12)
-  assert.ok(losses.at(-1)! < 0.8 * losses[0]!, out)
+  assert.ok(losses.at(-1)! < 0.9 * losses[0]!, out)
   const continued = await run('generate', join(folder, 'model'), 'def add_7(x):\n')
   assert.ok(continued.startsWith('def add_7(x):\n') && continued.length > 20, continued)
 })
