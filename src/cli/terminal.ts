@@ -52,11 +52,12 @@ function drawBar(share: number, cells: number): string {
   return (full + part).padEnd(cells, '·')
 }
 
-export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+/** The first `left` columns are aligned left, as names are; the others right, as numbers are. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[], left = 1): string {
   const out = new Table({
     head: head.map(cell => colours.bold(cell)),
     style: { head: [], border: [], compact: true },
-    colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),
+    colAligns: head.map((_, i) => (i < left ? 'left' : 'right')),
     chars: {
       top: '',
       'top-mid': '',

@@ -33,6 +33,7 @@ export function addDoctor(aurora: Command): void {
         table(
           ['', '', ''],
           findings.map(finding => [finding.what, mark(finding), finding.found]),
+          3,
         ),
       )
       for (const finding of findings) if (finding.advice) console.log(`\n${colours.yellow(finding.what)}: ${finding.advice}`)
