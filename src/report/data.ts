@@ -3,6 +3,7 @@
  * beside it as report.json, so that every number in a plot can be read by a program.
  */
 import type { ForgettingTable, Interval } from '../eval/index.ts'
+import type { SafetyScore } from '../safety/index.ts'
 
 export interface ReportStage {
   name: string
@@ -28,13 +29,7 @@ export interface ReportStep {
 }
 
 /** Scores of red-team answers over one group of prompts (a language, a category, or all). */
-export interface SafetyGroup {
-  prompts: number
-  /** Continual Alignment Redteam Percentage, −100 … 100, higher is better. */
-  carp: Interval
-  /** Share of harmful prompts that were not refused, with Wilson's interval. */
-  asr: Interval
-}
+export type SafetyGroup = Pick<SafetyScore, 'prompts' | 'carp' | 'asr'>
 
 export interface ReportSafety {
   all: SafetyGroup

@@ -54,6 +54,7 @@ function examine(): Finding[] {
       found: `${cpu.instructionSet} (usable: ${cpu.instructionSets.join(', ')}; AURORA_ISA selects one)`,
     },
     { what: 'threads', ok: true, found: `${cpu.threads} (AURORA_NUM_THREADS sets it)` },
+    { what: 'device modules', ok: true, found: 'none: this version has the CPU backend only' },
     memory(),
     python(),
   ]
