@@ -94,9 +94,12 @@ test('Ctrl-C ends after a checkpoint, and --resume comes to the same weights as 
   const broken = await tiny(200)
   const interrupted = await aurora(['run', broken.recipe], {
     started: child => {
+      // Reads overlap, and a second signal would end the process at once.
+      let sent = false
       const look = setInterval(async () => {
         const metrics = await readFile(join(broken.folder, 'run', 'metrics.jsonl'), 'utf8').catch(() => '')
-        if (metrics.split('\n').length < 10) return
+        if (sent || metrics.split('\n').length < 10) return
+        sent = true
         clearInterval(look)
         child.kill('SIGINT')
       }, 5)
