@@ -63,11 +63,15 @@ inline f32v load(const bf16* p) {
   std::memcpy(&h, p, sizeof h);
   return widen(h, halves);
 }
-/// Rounds to nearest even; NaN stays NaN.
+/// Rounds to nearest even; NaN stays NaN. AVX512_BF16's instruction takes subnormal numbers (below 1.2e-38) for 0.
 inline void store(bf16* p, f32v v) {
+#if defined(__AVX512BF16__) && AURORA_SIMD_WIDTH == 16
+  const __m256bh h = _mm512_cvtneps_pbh((__m512)v);
+#else
   const u32v b = (u32v)v;
   const u32v rounded = v == v ? b + 0x7fff + ((b >> 16) & 1) : b | 0x400000;
   const u16v h = __builtin_convertvector(rounded >> 16, u16v);
+#endif
   std::memcpy(p, &h, sizeof h);
 }
 

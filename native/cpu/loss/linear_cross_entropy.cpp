@@ -1,5 +1,6 @@
 // The language model's head: logits = h · weightᵀ, their cross-entropy and its gradients, a chunk of rows at a time. Logits live
 // in f32 in scratch, become gradients in place, and are gone with the chunk. Rows without a target take no part.
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -11,7 +12,9 @@
 namespace aurora::cpu::AURORA_ISA {
 namespace {
 
-constexpr int64_t kChunkBytes = int64_t{12} << 20;  // of logits
+// Rows of a chunk: with fewer, the weights and their gradient pass through memory more often than the products take time for. The bytes
+// of its logits bound the workspace.
+constexpr int64_t kChunkRows = 512, kChunkBytes = int64_t{128} << 20;
 constexpr int64_t kSumBlock = 1024;                  // elements summed in f32, before the sum goes on in double
 constexpr int kLogits = 0, kRows = 1, kGathered = 2, kGatheredGradient = 3;  // scratch slots
 
@@ -96,7 +99,7 @@ void crossEntropy(Context& ctx, const LinearCrossEntropy& args) {
   for (int64_t n = 0; n < N; ++n) losses[n] = 0;
   if (args.dh && count < N) std::memset(args.dh.data, 0, args.dh.bytes());
 
-  const int64_t fitting = kChunkBytes / (V * 4), chunkRows = fitting < 8 ? 8 : fitting < count ? fitting : count;
+  const int64_t chunkRows = std::min(count, std::clamp<int64_t>(kChunkBytes / (V * 4), 8, kChunkRows));
   for (int64_t start = 0; start < count; start += chunkRows) {
     const int64_t size = count - start < chunkRows ? count - start : chunkRows;
     const int64_t* chunk = rows + start;

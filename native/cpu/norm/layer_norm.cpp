@@ -47,26 +47,27 @@ template <class T>
 void normaliseRowBackward(const LayerNormBackward& args, int64_t n, int64_t width, float* dgamma, float* dbeta) {
   const T *dy = args.dy.as<T>() + n * width, *h = args.h.as<T>() + n * width, *gamma = args.gamma.as<T>();
   const float mean = args.mean.as<float>()[n], rstd = args.rstd.as<float>()[n];
-  if (dgamma)
-    forVectors(0, width, [&](int64_t j, auto count) {
-      const f32v g = load(dy + j, count);
-      store(dgamma + j, load(dgamma + j, count) + g * ((load(h + j, count) - mean) * rstd), count);
-      store(dbeta + j, load(dbeta + j, count) + g, count);
-    });
-  if (!args.dx) return;
-  const auto scaled = [&](int64_t j, auto count) { return load(dy + j, count) * load(gamma + j, count); };
   const auto normal = [&](int64_t j, auto count) { return (load(h + j, count) - mean) * rstd; };
-  const float a = sumVectors(width, scaled) / static_cast<float>(width);
-  const float b = sumVectors(width, [&](int64_t j, auto count) { return scaled(j, count) * normal(j, count); }) / static_cast<float>(width);
+  // Σ dy·gamma and Σ dy·gamma·normal; in a tail dy reads as 0 beyond the row.
+  f32v a{}, b{};
+  forVectors(0, width, [&](int64_t j, auto count) {
+    const f32v g = load(dy + j, count), x = normal(j, count), scaled = g * load(gamma + j, count);
+    a += scaled;
+    b += scaled * x;
+    if (dgamma) {
+      store(dgamma + j, load(dgamma + j, count) + g * x, count);
+      store(dbeta + j, load(dbeta + j, count) + g, count);
+    }
+  });
+  if (!args.dx) return;
+  const float meanA = sum(a) / static_cast<float>(width), meanB = sum(b) / static_cast<float>(width);
   T* dx = args.dx.as<T>() + n * width;
-  if (args.dsum) {
-    const T* dsum = args.dsum.as<T>() + n * width;
-    forVectors(0, width, [&](int64_t j, auto count) {
-      store(dx + j, (scaled(j, count) - a - normal(j, count) * b) * rstd + load(dsum + j, count), count);
-    });
-  } else {
-    forVectors(0, width, [&](int64_t j, auto count) { store(dx + j, (scaled(j, count) - a - normal(j, count) * b) * rstd, count); });
-  }
+  const T* dsum = args.dsum ? args.dsum.as<T>() + n * width : nullptr;
+  forVectors(0, width, [&](int64_t j, auto count) {
+    f32v d = (load(dy + j, count) * load(gamma + j, count) - meanA - normal(j, count) * meanB) * rstd;
+    if (dsum) d += load(dsum + j, count);
+    store(dx + j, d, count);
+  });
 }
 
 }  // namespace
