@@ -6,13 +6,18 @@ import colours from 'picocolors'
 import { bytes, duration, table } from '../src/cli/terminal.ts'
 import { device } from '../src/tensor/index.ts'
 import { attention } from './attention.ts'
+import { decode } from './decode.ts'
 import { gemm } from './gemm.ts'
 import { describeMachine, type Machine, measurePeaks, type Peaks } from './harness/machine.ts'
 import type { Question } from './harness/question.ts'
 import { type Row, showRows } from './harness/report.ts'
+import { memory } from './memory.ts'
+import { overhead } from './overhead.ts'
+import { passes } from './passes.ts'
+import { scale } from './scale.ts'
 import { train } from './train.ts'
 
-const questions: readonly Question[] = [gemm, attention, train]
+const questions: readonly Question[] = [gemm, attention, train, decode, overhead, memory, passes, scale]
 
 const command = new Command('bench')
   .description('measures the machine, then how near this package comes to it, and how it compares with others')
@@ -31,7 +36,16 @@ showMachine(machine, peaks)
 for (const question of asked) {
   console.log(`\n${colours.bold(question.name)}: ${question.asks}`)
   const started = performance.now()
-  const rows = await question.answer({ device: device(), machine, peaks, quick, wanted, note: text => console.log(`  ${text}`) })
+  const answer = await question.answer({
+    device: device(),
+    machine,
+    peaks,
+    quick,
+    wanted,
+    note: text => console.log(`  ${text}`),
+  })
+  // Small shapes say nothing about targets.
+  const rows = quick ? answer.map(row => ({ ...row, targets: [] })) : answer
   await device().trim()
   console.log(showRows(rows))
   console.log(colours.dim(`${keep(question, rows)} (${duration((performance.now() - started) / 1000)})`))
@@ -59,6 +73,7 @@ function showMachine({ cpu, processors, memoryBytes, instructionSet, threads, no
           : ['bf16 dot products', '–', '–', 'no instruction: held against f32'],
         row('memory read', peaks.read, 'GB/s'),
         row('memory copied (read + written)', peaks.copy, 'GB/s'),
+        row('memory changed in place (read + written)', peaks.update, 'GB/s'),
       ],
     ),
   )

@@ -1,11 +1,11 @@
 /** A whole training step (forward, loss, backward, clipping, AdamW) through the Learner, and the same step in PyTorch. */
-import { GlobalBatch } from '../src/data/index.ts'
+import type { GlobalBatch } from '../src/data/index.ts'
 import { GPTBigCode } from '../src/models/index.ts'
 import { adamW } from '../src/optim/index.ts'
 import type { Device } from '../src/tensor/index.ts'
 import { Learner } from '../src/train/index.ts'
 import { measure } from './harness/measure.ts'
-import { type Shape, shapes } from './harness/models.ts'
+import { randomBatch, type Shape, shapes } from './harness/models.ts'
 import { type Peer, torchPeer } from './harness/peers.ts'
 import { type FloatType, floatTypes, type Question, type Setting, withPeers } from './harness/question.ts'
 import { againstPeer, atLeast, type Row } from './harness/report.ts'
@@ -77,22 +77,4 @@ async function timeStep(device: Device, learner: Learner, batch: GlobalBatch): P
   await learner.step(batch, 1e-4)
   await device.synchronize()
   return (performance.now() - started) / 1000
-}
-
-/** Sequences of tokens that a simple generator makes: what they are does not matter for speed. */
-export function randomBatch(vocabulary: number, length: number, sequences: number): GlobalBatch {
-  let state = 1
-  const next = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state % vocabulary
-  }
-  const positions = Int32Array.from({ length }, (_, t) => t)
-  const sequence = () => ({
-    domain: 0,
-    tokens: Int32Array.from({ length }, next),
-    targets: Int32Array.from({ length }, next),
-    positions,
-    firstRow: new Int32Array(length),
-  })
-  return new GlobalBatch({ step: 0, stage: 'bench', domains: ['all'], sequences: Array.from({ length: sequences }, sequence) })
 }

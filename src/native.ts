@@ -25,7 +25,7 @@ export type DTypeCode = number
 export type WireCode = number
 /** none = 0, gelu = 1, geluTanh = 2. */
 export type ActivationCode = number
-/** multiplyAdd = 0, dotBf16 = 1, read = 2, copy = 3. */
+/** multiplyAdd = 0, dotBf16 = 1, read = 2, copy = 3, update = 4. */
 export type ProbeCode = number
 /** Philox key and stream (src/random): [key0, key1, stream0, stream1], each an unsigned 32-bit integer. */
 export type RandomWords = readonly [number, number, number, number]

@@ -52,8 +52,10 @@ export interface Peaks {
   hasBf16: boolean
   /** Bytes read. */
   read: Rates
-  /** Bytes read plus bytes written. */
+  /** Bytes read plus bytes written, to other memory and past the caches. */
   copy: Rates
+  /** Bytes read plus bytes written, in place. */
+  update: Rates
 }
 
 export async function measurePeaks(quick: boolean): Promise<Peaks> {
@@ -65,7 +67,14 @@ export async function measurePeaks(quick: boolean): Promise<Peaks> {
   const f32 = await rates('multiplyAdd')
   const bf16 = await rates('dotBf16')
   const hasBf16 = bf16.all > 0
-  const peaks = { f32, bf16: hasBf16 ? bf16 : f32, hasBf16, read: await rates('read'), copy: await rates('copy') }
+  const peaks = {
+    f32,
+    bf16: hasBf16 ? bf16 : f32,
+    hasBf16,
+    read: await rates('read'),
+    copy: await rates('copy'),
+    update: await rates('update'),
+  }
   await device().trim()
   return peaks
 }

@@ -9,7 +9,7 @@ import { type Contender, interleave, medianRatio, spreadOf } from './timing.ts'
 const pieces = 64
 
 /** What is held against which of the machine's peaks. */
-export type PeakName = 'f32' | 'bf16' | 'read' | 'copy'
+export type PeakName = 'f32' | 'bf16' | 'read' | 'copy' | 'update'
 
 export interface Work {
   what: string
@@ -33,7 +33,7 @@ export async function measure(setting: Setting, { what, of, amount, run, peers =
   const seconds = await scope(() => interleave(contenders, repeats))
   const ours = seconds.get('aurora')!
   const time = spreadOf(ours)
-  const unit = of === 'read' || of === 'copy' ? 'GB/s' : 'GFLOP/s'
+  const unit = of === 'f32' || of === 'bf16' ? 'GFLOP/s' : 'GB/s'
   return {
     what,
     time,
@@ -50,10 +50,10 @@ export async function measure(setting: Setting, { what, of, amount, run, peers =
 
 /** Seconds of one FLOP or byte at the machine's best. */
 function timeProbe({ device, peaks, quick }: Setting, of: PeakName): Promise<number> {
-  const arithmetic: ProbeKind = of === 'bf16' && peaks.hasBf16 ? 'dotBf16' : 'multiplyAdd'
-  const kind = of === 'read' || of === 'copy' ? of : arithmetic
+  const isArithmetic = of === 'f32' || of === 'bf16'
+  const kind: ProbeKind = of === 'f32' || (of === 'bf16' && !peaks.hasBf16) ? 'multiplyAdd' : of === 'bf16' ? 'dotBf16' : of
   return scope(async () => {
-    const buffer = zeros([kind === arithmetic ? 0 : quick ? 2 ** 22 : 2 ** 27], { device })
+    const buffer = zeros([isArithmetic ? 0 : quick ? 2 ** 22 : 2 ** 27], { device })
     await device.synchronize()
     const started = performance.now()
     const work = probe(buffer, kind, (quick ? 4 : pieces) * device.info().threads)

@@ -25,7 +25,7 @@ export interface Target {
   text: string
 }
 
-type Unit = '%' | '×' | 'µs'
+type Unit = '%' | '×' | 'µs' | 'GiB'
 
 export function atLeast(what: string, wanted: number, found: number, unit: Unit): Target {
   return { what, wanted, found, reached: found >= wanted, text: `≥ ${show(wanted, unit)} ${what}` }
@@ -43,7 +43,7 @@ export function againstPeer(name: string, wanted: number, { peers }: Row): Targe
 
 function show(value: number, unit: Unit): string {
   if (unit === '%') return `${(100 * value).toFixed(0)} %`
-  return unit === '×' ? `${value.toFixed(2)}×` : `${value} µs`
+  return unit === '×' ? `${value.toFixed(2)}×` : `${value} ${unit}`
 }
 
 /** Only the columns that some row fills. */

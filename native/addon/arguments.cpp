@@ -84,7 +84,7 @@ Activation Arguments::activation(const char* name) {
 }
 
 ProbeKind Arguments::probeKind(const char* name) {
-  return static_cast<ProbeKind>(integer(name, 0, static_cast<int64_t>(ProbeKind::copy)));
+  return static_cast<ProbeKind>(integer(name, 0, static_cast<int64_t>(ProbeKind::update)));
 }
 
 Napi::Array Arguments::array(const char* name, uint32_t least, uint32_t most) {

@@ -17,7 +17,7 @@ export async function measureRate(
 ): Promise<number> {
   const { threads = 'all', bytes = 2 ** 29 } = options
   const target = deviceOf(device)
-  const ofMemory = kind === 'read' || kind === 'copy'
+  const ofMemory = kind !== 'multiplyAdd' && kind !== 'dotBf16'
   const rounds = threads === 'one' ? 1 : pieces * target.info().threads
   const calls = threads === 'one' && !ofMemory ? pieces : 1
   return scope(async () => {

@@ -29,13 +29,14 @@ void testArithmetic(ProbeKind kind) {
 void testMemory(int64_t size, int64_t rounds) {
   const Numbers before = Numbers::normal(DType::f32, {size});
   const int64_t half = size / 2;
-  for (const ProbeKind kind : {ProbeKind::read, ProbeKind::copy}) {
-    const bool copies = kind == ProbeKind::copy;
+  for (const ProbeKind kind : {ProbeKind::read, ProbeKind::copy, ProbeKind::update}) {
+    const bool copies = kind == ProbeKind::copy, updates = kind == ProbeKind::update && rounds > 0;
     onEverySet(
         "probe", [&](const cpu::KernelTable& kernels, cpu::Context& context) { return run(kernels, context, before, kind, rounds); },
         [&](const Outputs& out, const std::string& what) {
-          check(out[0][0] == (rounds == 0 ? 0 : static_cast<double>(copies ? 8 * half : 4 * size)), what + ": the bytes of one pass");
-          checkAll(out[1], [&](int64_t i) { return copies && rounds > 0 && i >= half && i < 2 * half ? before[i - half] : before[i]; }, 0, what);
+          check(out[0][0] == (rounds == 0 ? 0 : static_cast<double>(copies ? 8 * half : updates ? 8 * size : 4 * size)), what + ": the bytes of one pass");
+          const auto expected = [&](int64_t i) { return copies && rounds > 0 && i >= half && i < 2 * half ? before[i - half] : before[i]; };
+          checkAll(out[1], [&](int64_t i) { return updates ? -before[i] : expected(i); }, 0, what);
         });
   }
 }

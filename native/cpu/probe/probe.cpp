@@ -1,7 +1,9 @@
 // Work that shows the machine's peak: arithmetic that never leaves the registers, and passes over memory that do nothing else.
-#include <cstring>
-
 #include "cpu/loops.h"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 namespace aurora::cpu::AURORA_ISA {
 namespace {
@@ -58,12 +60,40 @@ void readAll(const float* x, int64_t size) {
   use(sum(total[0]));
 }
 
+/// Stores an aligned vector past the caches, which then read nothing to be overwritten.
+inline void storePast(float* p, f32v v) {
+#if defined(__AVX512F__) && AURORA_SIMD_WIDTH == 16
+  _mm512_stream_ps(p, (__m512)v);
+#elif defined(__AVX__) && AURORA_SIMD_WIDTH == 8
+  _mm256_stream_ps(p, (__m256)v);
+#elif defined(__SSE2__) && AURORA_SIMD_WIDTH == 4
+  _mm_stream_ps(p, (__m128)v);
+#else
+  store(p, v);
+#endif
+}
+
+void copyAll(const float* x, float* y, int64_t size) {
+  const int64_t toAligned = static_cast<int64_t>(-reinterpret_cast<uintptr_t>(y) % sizeof(f32v) / sizeof(float));
+  int64_t i = 0;
+  for (; i < std::min(size, toAligned); ++i) y[i] = x[i];
+  for (; i + W <= size; i += W) storePast(y + i, load(x + i));
+  for (; i < size; ++i) y[i] = x[i];
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
+void updateAll(float* x, int64_t size) {
+  forVectors(0, size, [&](int64_t i, auto count) { store(x + i, -load(x + i, count), count); });
+}
+
 }  // namespace
 
 void probe(Context& context, const Probe& args) {
   float* memory = args.buffer.as<float>();
   const int64_t half = args.buffer.size() / 2, size = args.kind == ProbeKind::copy ? half : args.buffer.size();
-  double arithmetic = 0;  // of one piece, written by one of those who do it
+  double arithmetic = 0;  // of one piece, written by the one who does the first
   context.pool.parallel(args.rounds, [&](int64_t piece, int) {
     const int64_t begin = size * piece / args.rounds, length = size * (piece + 1) / args.rounds - begin;
     double done = 0;
@@ -71,14 +101,14 @@ void probe(Context& context, const Probe& args) {
       case ProbeKind::multiplyAdd: done = multiplyAdd(); break;
       case ProbeKind::dotBf16: done = dotBf16(); break;
       case ProbeKind::read: readAll(memory + begin, length); break;
-      // The C library bypasses the caches for large copies, where that is faster.
-      case ProbeKind::copy: std::memcpy(memory + half + begin, memory + begin, static_cast<size_t>(length) * sizeof(float)); break;
+      case ProbeKind::copy: copyAll(memory + begin, memory + half + begin, length); break;
+      case ProbeKind::update: updateAll(memory + begin, length); break;
     }
     if (piece == 0) arithmetic = done;
   });
-  const bool memoryBound = args.kind == ProbeKind::read || args.kind == ProbeKind::copy;
-  const double bytes = static_cast<double>(size) * sizeof(float) * (args.kind == ProbeKind::copy ? 2 : 1);
-  *args.work.as<float>() = static_cast<float>(args.rounds == 0 ? 0 : memoryBound ? bytes : arithmetic * static_cast<double>(args.rounds));
+  const double passed = static_cast<double>(size) * sizeof(float), rounds = static_cast<double>(args.rounds);
+  const double work = args.kind == ProbeKind::read ? passed : args.kind >= ProbeKind::copy ? 2 * passed : arithmetic * rounds;
+  *args.work.as<float>() = static_cast<float>(args.rounds == 0 ? 0 : work);
 }
 
 }  // namespace aurora::cpu::AURORA_ISA
