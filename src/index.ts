@@ -15,7 +15,10 @@ export {
   rowsOf,
   type SaveOptions,
   type TokenRows,
+  type TrainingBytes,
   type TrainingRows,
+  type TrainingShape,
+  trainingBytes,
 } from './models/index.ts'
 export { type GradientBuffer, Parameter, ParameterStore, type Segment } from './nn/index.ts'
 /** The differentiable operations the models are made of. */

@@ -25,6 +25,8 @@ export type DTypeCode = number
 export type WireCode = number
 /** none = 0, gelu = 1, geluTanh = 2. */
 export type ActivationCode = number
+/** multiplyAdd = 0, dotBf16 = 1, read = 2, copy = 3, update = 4. */
+export type ProbeCode = number
 /** Philox key and stream (src/random): [key0, key1, stream0, stream1], each an unsigned 32-bit integer. */
 export type RandomWords = readonly [number, number, number, number]
 /** Query heads, key/value heads (1, or as many as query heads), head width. */
@@ -188,6 +190,7 @@ export interface Native {
     tokens: Id,
     logProbabilities: OptionalId,
   ): void
+  probe(buffer: Id, kind: ProbeCode, rounds: number, work: Id): void
 }
 
 export const native: Native = load()

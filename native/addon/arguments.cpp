@@ -83,6 +83,10 @@ Activation Arguments::activation(const char* name) {
   return static_cast<Activation>(integer(name, 0, static_cast<int64_t>(Activation::geluTanh)));
 }
 
+ProbeKind Arguments::probeKind(const char* name) {
+  return static_cast<ProbeKind>(integer(name, 0, static_cast<int64_t>(ProbeKind::update)));
+}
+
 Napi::Array Arguments::array(const char* name, uint32_t least, uint32_t most) {
   const Napi::Value value = any();
   if (!value.IsArray() || value.As<Napi::Array>().Length() < least || value.As<Napi::Array>().Length() > most)

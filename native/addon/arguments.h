@@ -30,6 +30,7 @@ class Arguments {
   DType dtype(const char* name);
   WireType wire(const char* name);
   Activation activation(const char* name);
+  ProbeKind probeKind(const char* name);
   Shape shape(const char* name);
   HeadLayout layout(const char* name);
   RandomKey random(const char* name);

@@ -130,6 +130,22 @@ struct AdamW { View parameter, master, gradient, m, v; double lr, beta1, beta2, 
 /// random numbers whatever batch it is in. logProbabilities f32 [B] optional: log softmax(logits) of the picked token at temperature 1.
 struct Sample { View logits; double temperature; int64_t topK; double topP; RandomKey random; View draws, tokens, logProbabilities; };
 
+/// What a probe measures.
+enum class ProbeKind : uint8_t {
+  multiplyAdd = 0,  // independent f32 multiply-adds in registers
+  dotBf16 = 1,      // dot products of bf16 pairs, added in f32, in registers
+  read = 2,         // reading memory
+  copy = 3,         // copying memory
+  update = 4,       // changing memory in place
+};
+
+/// Keeps the device at one kind of work and nothing else, so that a caller who times it learns the machine's peak. The work is cut into
+/// `rounds` equal pieces, each done by one thread (0 … 65536; one piece is one thread's peak): of arithmetic a constant amount each, of
+/// memory a `rounds`-th of buffer each: read, its first half copied to its second, or negated in place. buffer f32 [M], much larger than
+/// the caches, is not looked at by arithmetic. work f32 [1] receives the floating-point operations done, or the bytes read and written; 0: the
+/// machine lacks the instruction.
+struct Probe { View buffer; ProbeKind kind; int64_t rounds; View work; };
+
 struct DeviceInfo {
   std::string name;            // "cpu"
   std::string instructionSet;  // the kernel set in use: "avx2"

@@ -131,6 +131,10 @@ template <class V> void fields(V&& v, Sample& a) {
   v("logits", a.logits, in); v("temperature", a.temperature); v("topK", a.topK); v("topP", a.topP); v("random", a.random);
   v("draws", a.draws, inOptional); v("tokens", a.tokens, out); v("logProbabilities", a.logProbabilities, outOptional);
 }
+template <class V> void fields(V&& v, Probe& a) {
+  using namespace field;
+  v("buffer", a.buffer, update); v("kind", a.kind); v("rounds", a.rounds); v("work", a.work, out);
+}
 // clang-format on
 
 /// Operations whose data can fail after the call has returned: they keep the caller's stack for the error.

@@ -363,4 +363,13 @@ void check(const Sample& a) {
   if (a.topP == 0) r.fail(code::kInvalidArgument, "topP above 0", "0");
 }
 
+void check(const Probe& a) {
+  const Rules r("probe");
+  r.rank("buffer", a.buffer, 1, "[M]");
+  r.dtype("buffer", a.buffer, DType::f32);
+  r.shape("work", a.work, {1}, "[1]");
+  r.dtype("work", a.work, DType::f32);
+  r.between("rounds", static_cast<double>(a.rounds), 0, 65536);
+}
+
 }  // namespace aurora

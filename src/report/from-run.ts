@@ -137,7 +137,7 @@ function factsOf({ facts, metrics }: RunRecord): Record<string, string> {
     'started from': facts.model.from ?? `random weights, seed ${facts.seed}`,
     device: `${facts.device.name}, ${facts.device.instructionSet}, ${facts.device.threads} threads`,
     trained: `${facts.totalSteps} steps, ${(facts.totalTokens / 1e6).toFixed(2)} M tokens, ${seconds.toFixed(0)} s of steps`,
-    speed: `${speed.toFixed(0)} tokens a second (median)${Number.isFinite(share) ? `, ${(100 * share).toFixed(0)} % of this device's measured matrix-product peak of ${(facts.peak / 1e9).toFixed(0)} GFLOP/s` : ''}`,
+    speed: `${speed.toFixed(0)} tokens a second (median)${Number.isFinite(share) ? `, ${(100 * share).toFixed(0)} % of this device's measured arithmetic peak of ${(facts.peak / 1e9).toFixed(0)} GFLOP/s` : ''}`,
     'peak memory': `${(peakMemory / 2 ** 20).toFixed(0)} MiB of tensors`,
     'held out':
       heldOut

@@ -15,7 +15,7 @@ export {
 export { Learner, type StepResult } from './learner.ts'
 export { readMetrics } from './metrics-log.ts'
 export { metricsOutput, tensorBoardOutput } from './outputs.ts'
-export { measurePeak } from './peak.ts'
+export { measurePeak, measureRate } from './peak.ts'
 export { checkRecipe, defineRecipe, loadRecipe, parseRecipe } from './recipe/load.ts'
 export { type RunOptions, type RunProgress, type RunResult, runRecipe } from './recipe/run.ts'
 export type { CheckedRecipe, Recipe, RecipeCorpus, RecipeEvaluation, RecipeStage } from './recipe/schema.ts'

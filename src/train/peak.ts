@@ -1,30 +1,49 @@
-/** The matrix-multiplication speed this device reaches, to hold a run's speed against. */
-import { linear } from '../ops/index.ts'
-import { type Device, type DType, device as deviceOf, full, scope } from '../tensor/index.ts'
+/** The speeds this device reaches when nothing is in its way, to hold a run's speed against. */
+import { type ProbeKind, probe } from '../ops/index.ts'
+import { type Device, type DType, device as deviceOf, scope, zeros } from '../tensor/index.ts'
+
+/** Pieces of arithmetic for each thread in one timed run: some tens of milliseconds, so that no burst of the clock is taken for the peak. */
+const pieces = 64
 
 /**
- * Peak FLOP per second, measured in well under a second: the best of a few products of matrices that fit the caches.
- * A share of it says how near training comes to what the same kernels reach when nothing else is in their way.
+ * FLOP or bytes (read plus written) per second of one kind of work: the best of five runs. 0: the machine lacks the instruction.
+ * @param options.threads 'all' (default), or 'one'
+ * @param options.bytes of the buffer that memory is probed with, default 512 MiB: it must be much larger than the caches
+ */
+export async function measureRate(
+  device: Device | string,
+  kind: ProbeKind,
+  options: { threads?: 'one' | 'all'; bytes?: number } = {},
+): Promise<number> {
+  const { threads = 'all', bytes = 2 ** 29 } = options
+  const target = deviceOf(device)
+  const ofMemory = kind !== 'multiplyAdd' && kind !== 'dotBf16'
+  const rounds = threads === 'one' ? 1 : pieces * target.info().threads
+  const calls = threads === 'one' && !ofMemory ? pieces : 1
+  return scope(async () => {
+    const buffer = zeros([ofMemory ? bytes / 4 : 0], { device: target })
+    let best = 0
+    for (let repeat = 0; repeat < 5; repeat++) {
+      await target.synchronize()
+      const started = performance.now()
+      const works = Array.from({ length: calls }, () => probe(buffer, kind, rounds))
+      await target.synchronize()
+      const seconds = (performance.now() - started) / 1000
+      best = Math.max(best, (calls * (await works[0]!.item())) / seconds)
+    }
+    return best
+  })
+}
+
+/**
+ * Peak FLOP per second, measured in about a third of a second: multiply-adds in registers on all threads, for bf16 dot products of
+ * pairs. A share of it says how much of the machine's arithmetic training uses, whatever the kernels. A machine without the bf16
+ * instruction computes bf16 in f32: there the f32 peak is bf16's too.
  */
 export async function measurePeak(
   device: Device | string = 'cpu',
   dtype: Extract<DType, 'f32' | 'bf16'> = 'f32',
 ): Promise<number> {
-  const [rows, width, repeats] = [512, 1024, 6]
-  const target = deviceOf(device)
-  return scope(async () => {
-    const options = { dtype, device: target }
-    const x = full([rows, width], 0.5, options)
-    const weight = full([width, width], 0.5, options)
-    let best = 0
-    for (let i = 0; i < repeats; i++) {
-      await target.synchronize()
-      const started = performance.now()
-      const y = linear(x, weight)
-      await target.synchronize()
-      best = Math.max(best, (2 * rows * width * width) / ((performance.now() - started) / 1000))
-      y.dispose()
-    }
-    return best
-  })
+  const pairs = dtype === 'bf16' ? await measureRate(device, 'dotBf16') : 0
+  return pairs > 0 ? pairs : measureRate(device, 'multiplyAdd')
 }

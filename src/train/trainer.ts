@@ -42,7 +42,7 @@ export interface TrainerOptions {
   callbacks?: readonly Callback[]
   /** Steps in a row whose loss or gradient is not finite that are skipped; one more ends the run. Default 5. */
   maxSkipped?: number
-  /** FLOP per second to hold the speed against. 'measure' (default) times matrix products once, for some tenths of a second. */
+  /** FLOP per second to hold the speed against. 'measure' (default) probes the device once, for some tenths of a second; see `measurePeak`. */
   peak?: number | 'measure' | 'none'
   /** More that defines the run (its data, say): a checkpoint is only gone on from when it agrees. */
   definition?: Record<string, unknown>

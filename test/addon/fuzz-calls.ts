@@ -113,6 +113,7 @@ const fitting: Record<string, () => unknown> = {
   DTypeCode: () => random.below(5),
   WireCode: () => random.below(6),
   ActivationCode: () => random.below(3),
+  ProbeCode: () => random.below(5),
   RandomWords: () => [1, 2, 3, 4].map(() => random.uint32()),
   HeadLayout: () =>
     pick([

@@ -192,6 +192,14 @@ void optimizerAndSampling() {
   refuses<Sample>(sample, "a negative topK", [](Sample& a) { a.topK = -1; });
 }
 
+void probe() {
+  const Probe probe{tensor(f32, {12}), ProbeKind::read, 4, tensor(f32, {1})};
+  strict(probe, {"buffer"});
+  refuses<Probe>(probe, "a buffer of two axes", [](Probe& a) { a.buffer.shape = {3, 4}; });
+  refuses<Probe>(probe, "negative rounds", [](Probe& a) { a.rounds = -1; });
+  refuses<Probe>(probe, "rounds for ever", [](Probe& a) { a.rounds = int64_t{1} << 40; });
+}
+
 }  // namespace
 
 int main() {
@@ -201,5 +209,6 @@ int main() {
   linear();
   attention();
   optimizerAndSampling();
+  probe();
   return finish("ops");
 }

@@ -1,5 +1,6 @@
 export { completeConfig, configFromHuggingFace, defaultConfig, type GPTBigCodeConfig } from './config.ts'
 export { Decoder, type DecoderOptions } from './decoder.ts'
+export { type TrainingBytes, type TrainingShape, trainingBytes } from './memory.ts'
 export { GPTBigCode, type GPTBigCodeOptions } from './model.ts'
 export { parameterCount } from './parameters.ts'
 export type { PretrainedOptions, SaveOptions } from './pretrained.ts'
