@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "addon/callers.h"
 #include "core/device.h"
 #include "core/tensors.h"
 
@@ -26,6 +27,7 @@ class Environment {
   Napi::Env env() const { return env_; }
   /// Of the package (src/errors.ts); empty before `initialize`.
   Napi::FunctionReference errorClass;
+  Callers callers;
 
  private:
   // Declared before the tensors, which live in the devices' memory.

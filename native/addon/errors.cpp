@@ -50,27 +50,16 @@ Napi::Value toJs(Napi::Env env, const Error& error, Napi::Value cause) {
 
 Napi::Value toJs(Napi::Env env, const AsyncError& error) {
   Napi::Value value = construct(env, error.code, error.operation, error.expected, error.found, "", {});
-  if (error.stack.empty()) return value;
+  const std::string caller = Environment::of(env).callers.stack(error.stack);
+  if (caller.empty()) return value;
   try {
     Napi::Object object = value.As<Napi::Object>();
-    object["stack"] = object.Get("stack").ToString().Utf8Value() + "\n  enqueued by:\n" + error.stack;
+    object["stack"] = object.Get("stack").ToString().Utf8Value() + "\n  enqueued by:\n" + caller;
   } catch (const Napi::Error&) {  // the program's own Error.prepareStackTrace threw: the error itself still arrives
   }
   return value;
 }
 
 void throwJs(Napi::Env env, Napi::Value error) { throw Napi::Error(env, error); }
-
-std::string callerStack(Napi::Env env) {
-  try {
-    const Napi::Value stack = Napi::Error::New(env, "").Value().Get("stack");
-    if (!stack.IsString()) return "";
-    const std::string text = stack.As<Napi::String>();
-    const size_t firstLine = text.find('\n');
-    return firstLine == std::string::npos ? "" : text.substr(firstLine + 1);
-  } catch (const Napi::Error&) {  // the program's own Error.prepareStackTrace threw
-    return "";
-  }
-}
 
 }  // namespace aurora::addon

@@ -15,7 +15,4 @@ Napi::Value toJs(Napi::Env env, const AsyncError& error);
 /// Throws a JavaScript value from native code.
 [[noreturn]] void throwJs(Napi::Env env, Napi::Value error);
 
-/// Where JavaScript is now, without the line that names an error; "" when that cannot be told.
-std::string callerStack(Napi::Env env);
-
 }  // namespace aurora::addon

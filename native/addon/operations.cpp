@@ -35,15 +35,15 @@ Napi::Value operation(Environment& environment, Arguments& arguments) {
   Args args{};
   Ids ids{};
   fields(ReadField{arguments, ids}, args);
-  std::string stack;
-  if constexpr (dataCanFail<Args>) stack = callerStack(environment.env());
+  std::string caller;
+  if constexpr (dataCanFail<Args>) caller = environment.callers.note(environment.env());
 
   // From here on no JavaScript runs.
   Operands operands(operationName<Args>, environment.tensors);
   fields(BindTensor{operands, ids}, args);
   check(args);
   Device& device = operands.enqueue();
-  device.stream().callerStack = std::move(stack);
+  device.stream().callerStack = std::move(caller);
   (device.backend().*method)(device.stream(), args);
   return environment.env().Undefined();
 }

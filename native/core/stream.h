@@ -15,7 +15,7 @@ namespace aurora {
 struct AsyncError {
   const char* code;
   std::string operation, expected, found;
-  std::string stack;  // the caller's JavaScript stack, empty when it was not captured
+  std::string stack;  // names the caller's JavaScript stack (addon/callers.h), empty when it was not noted
 };
 
 /// Done when all work enqueued before it was recorded has run.
@@ -50,7 +50,7 @@ class Stream {
     error_.reset();
     return error;
   }
-  /// The JavaScript stack of the call being enqueued, for operations whose data can fail; consumed by the next submission.
+  /// Names the JavaScript stack of the call being enqueued, for operations whose data can fail; consumed by the next submission.
   std::string callerStack;
 
  private:

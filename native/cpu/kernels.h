@@ -17,7 +17,7 @@ struct Context {
   Scratch& scratch;
   Stream& stream;            // for fail()
   const char* operation;     // its name, for errors
-  const std::string& stack;  // the caller's JavaScript stack or ""
+  const std::string& stack;  // names the caller's JavaScript stack, or ""
 
   void fail(const char* code, std::string expected, std::string found) {
     stream.fail({code, operation, std::move(expected), std::move(found), stack});
