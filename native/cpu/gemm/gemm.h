@@ -34,7 +34,7 @@ struct Epilogue {
 /// Uses the scratch slots kGemmScratch and up; callers keep to those below.
 void gemm(Context&, int64_t M, int64_t N, int64_t K, const Operand& a, const Operand& b, const Output& c,
           const Epilogue& epilogue = {});
-constexpr int kGemmScratch = 6;
+constexpr int kGemmScratch = 5;
 
 /// Runs body(task, thread) for all tasks, on the pool when `work` (multiply-adds of all tasks together) is worth waking it.
 template <class Body>

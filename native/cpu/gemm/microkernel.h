@@ -27,15 +27,21 @@ constexpr int kDepth = std::is_same_v<Packed, bf16Pair> ? 2 : 1;
 __attribute__((always_inline)) inline f32v multiplyAdd(f32v a, f32v b, f32v sum) { return a * b + sum; }
 __attribute__((always_inline)) inline f32v multiplyAdd(u32v a, u32v b, f32v sum) { return dotPairs(a, b, sum); }
 
-/// tile [kTileRows, kTileColumns] (+)= Aᵀ · B over `steps` packed elements: a [steps, kTileRows], b [steps, kTileColumns]. Only the
-/// first Rows rows and Vectors vectors of columns are computed.
+/// Steps between two prefetches of the next panel: its lines are spread over the tiles of a task of usual size, about 96 lanes.
+constexpr int kPrefetchSteps = 64 * 96 / (4 * kTileRows * kTileColumns);
+
+/// c [Rows, Vectors·W], rows ld apart, (+)= Aᵀ · B over `steps` packed elements: a [steps, kTileRows], b [steps, kTileColumns], of which
+/// the first Rows and Vectors·W count. Meanwhile what lies at `ahead` comes nearer.
 template <int Rows, int Vectors, class Packed>
-void microkernel(int64_t steps, const Packed* a, const Packed* b, float* tile, bool first) {
+void microkernel(int64_t steps, const Packed* a, const Packed* b, float* c, int64_t ld, bool first, const char* ahead) {
   f32v sum[Rows][Vectors];
   unroll<Rows>([&](auto i) __attribute__((always_inline)) {
-    unroll<Vectors>([&](auto j) __attribute__((always_inline)) { sum[i][j] = f32v{}; });
+    unroll<Vectors>([&](auto j) __attribute__((always_inline)) {
+      __builtin_prefetch(c + i * ld + j * W, 1);
+      sum[i][j] = f32v{};
+    });
   });
-  for (int64_t k = 0; k < steps; ++k) {
+  const auto step = [&]() __attribute__((always_inline)) {
     decltype(load(b)) column[Vectors];
     unroll<Vectors>([&](auto j) __attribute__((always_inline)) { column[j] = load(b + j * W); });
     unroll<Rows>([&](auto i) __attribute__((always_inline)) {
@@ -44,10 +50,15 @@ void microkernel(int64_t steps, const Packed* a, const Packed* b, float* tile, b
     });
     a += kTileRows;
     b += kTileColumns;
+  };
+  for (; steps >= kPrefetchSteps; steps -= kPrefetchSteps, ahead += 64) {
+    __builtin_prefetch(ahead, 0, 2);
+    for (int k = 0; k < kPrefetchSteps; ++k) step();
   }
+  for (; steps > 0; --steps) step();
   unroll<Rows>([&](auto i) __attribute__((always_inline)) {
     unroll<Vectors>([&](auto j) __attribute__((always_inline)) {
-      float* p = tile + i * kTileColumns + j * W;
+      float* p = c + i * ld + j * W;
       store(p, first ? sum[i][j] : load(p) + sum[i][j]);
     });
   });
@@ -56,7 +67,7 @@ void microkernel(int64_t steps, const Packed* a, const Packed* b, float* tile, b
 /// The microkernel for a tile with this many rows and vectors of columns.
 template <class Packed>
 struct Microkernels {
-  using Function = void (*)(int64_t steps, const Packed* a, const Packed* b, float* tile, bool first);
+  using Function = void (*)(int64_t steps, const Packed* a, const Packed* b, float* c, int64_t ld, bool first, const char* ahead);
   Function table[kTileRows][kTileVectors];
 
   constexpr Microkernels() : table{} {

@@ -3,6 +3,7 @@
 // multiplies those.
 #pragma once
 
+#include "cpu/gemm/gemm.h"
 #include "cpu/gemm/microkernel.h"
 
 namespace aurora::cpu::AURORA_ISA {
@@ -16,12 +17,11 @@ constexpr int64_t panelStride(int64_t steps) {
   return R % W == 0 ? steps * R : (steps * R + 2 * W - 1) / W * W;
 }
 
-/// The 32-bit words at p, from `available` elements, zero beyond: W f32 or W pairs of bf16.
-template <class T>
+/// The 32-bit words at p, whole or from `available` elements, zero beyond: W f32 or W pairs of bf16.
+template <bool whole, class T>
 inline f32v loadWords(const T* p, int64_t available) {
-  constexpr int64_t full = sizeof(f32v) / sizeof(T);
   f32v v{};
-  if (available >= full)
+  if constexpr (whole)
     std::memcpy(&v, p, sizeof v);
   else
     std::memcpy(&v, p, available * sizeof(T));
@@ -33,19 +33,18 @@ inline f32v loadWords(const T* p, int64_t available) {
 template <int R, class Packed, class T>
 void packAlong(const T* source, int64_t ld, int64_t lanes, int64_t depth, Packed* panels) {
   constexpr int kPerWord = 4 / sizeof(T), kFromWord = kPerWord / kDepth<Packed>;
-  const int64_t steps = (depth + kDepth<Packed> - 1) / kDepth<Packed>;
+  const int64_t steps = ceilDiv(depth, kDepth<Packed>);
   for (int64_t lane = 0; lane < lanes; lane += R, panels += panelStride<R>(steps), source += R * ld) {
     const int64_t last = (lanes - lane < R ? lanes - lane : R) - 1;  // lanes beyond repeat it; their results are dropped
     const T* rows[R];
     for (int64_t i = 0; i < R; ++i) rows[i] = source + (i < last ? i : last) * ld;
     float* to = reinterpret_cast<float*>(panels);
-    int64_t left = steps;
-    for (int64_t k = 0; k < depth; k += W * kPerWord) {
+    const auto packWords = [&](auto whole, int64_t k) __attribute__((always_inline)) {
       f32v block[kGroups<R>][W];
       unroll<kGroups<R>>([&](auto g) __attribute__((always_inline)) {
         unroll<W>([&](auto i) __attribute__((always_inline)) {
           if constexpr (g * W + i < R)
-            block[g][i] = loadWords(rows[g * W + i] + k, depth - k);
+            block[g][i] = loadWords<whole>(rows[g * W + i] + k, depth - k);
           else
             block[g][i] = f32v{};
         });
@@ -58,27 +57,31 @@ void packAlong(const T* source, int64_t ld, int64_t lanes, int64_t depth, Packed
           store(to + j * R + g * W, word);
         }
       };
-      constexpr int kCount = W * kFromWord;
-      if (left >= kCount)
-        unroll<kCount>(storeStep);
+      if constexpr (whole)
+        unroll<W * kFromWord>(storeStep);
       else
-        for (int j = 0; j < left; ++j) storeStep(j);
-      left -= kCount;
-      to += kCount * R;
-    }
+        for (int64_t j = 0, left = ceilDiv(depth - k, kDepth<Packed>); j < left; ++j) storeStep(j);
+      to += W * kFromWord * R;
+    };
+    int64_t k = 0;
+    for (; k + W * kPerWord <= depth; k += W * kPerWord) packWords(std::true_type{}, k);
+    if (k < depth) packWords(std::false_type{}, k);
   }
 }
 
-/// Lanes that lie side by side in memory, of one k or (pairs) of k and k + 1, whose row is null at an odd end.
-template <class Packed, class T>
+/// W lanes that lie side by side in memory (or `available` of them, zero beyond), of one k or (pairs) of k and k + 1, whose row is
+/// null at an odd end.
+template <bool whole, class Packed, class T>
 inline f32v loadAcross(const T* row, const T* next, int64_t lane, int64_t available) {
-  const int n = static_cast<int>(available < W ? available : W);
   if constexpr (kDepth<Packed> == 1) {
-    return n == W ? load(row + lane) : loadPart(row + lane, n);
+    return whole ? load(row + lane) : loadPart(row + lane, static_cast<int>(available));
   } else {
-    const auto widen = [&](const T* p) {
+    const auto widen = [&](const T* p) __attribute__((always_inline)) {
       u16v v{};
-      std::memcpy(&v, p, n == W ? sizeof v : n * sizeof(T));
+      if constexpr (whole)
+        std::memcpy(&v, p, sizeof v);
+      else
+        std::memcpy(&v, p, available * sizeof(T));
       return __builtin_convertvector(v, u32v);
     };
     const u32v lower = widen(row + lane);
@@ -89,16 +92,22 @@ inline f32v loadAcross(const T* row, const T* next, int64_t lane, int64_t availa
 /// A source whose neighbours in memory are neighbouring lanes: rows are copied, all panels side by side.
 template <int R, class Packed, class T>
 void packAcross(const T* source, int64_t ld, int64_t lanes, int64_t readable, int64_t depth, Packed* panels) {
-  const int64_t steps = (depth + kDepth<Packed> - 1) / kDepth<Packed>, stride = panelStride<R>(steps);
+  const int64_t steps = ceilDiv(depth, kDepth<Packed>), stride = panelStride<R>(steps);
   for (int64_t step = 0; step < steps; ++step) {
     const int64_t k = step * kDepth<Packed>;
     const T* row = source + k * ld;
     const T* next = k + 1 < depth ? row + ld : nullptr;
     float* to = reinterpret_cast<float*>(panels + step * R);
-    for (int64_t lane = 0; lane < lanes; lane += R, to += stride)
+    int64_t lane = 0;
+    for (; lane + kGroups<R> * W <= readable && lane < lanes; lane += R, to += stride)
+      unroll<kGroups<R>>([&](auto g) __attribute__((always_inline)) {
+        store(to + g * W, loadAcross<true, Packed>(row, next, lane + g * W, W));
+      });
+    for (; lane < lanes; lane += R, to += stride)
       for (int g = 0; g < kGroups<R>; ++g) {
-        const int64_t first = lane + g * W;
-        store(to + g * W, first < lanes ? loadAcross<Packed>(row, next, first, readable - first) : f32v{});
+        const int64_t first = lane + g * W, available = readable - first;
+        store(to + g * W, available <= 0 ? f32v{} : available < W ? loadAcross<false, Packed>(row, next, first, available)
+                                                                  : loadAcross<true, Packed>(row, next, first, W));
       }
   }
 }
