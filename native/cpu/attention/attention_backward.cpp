@@ -2,11 +2,10 @@
 //   dV = (M∘P)ᵀ dY    dP = M∘(dY Vᵀ)    dS = P∘(dP − D), D_i = dy_i · y_i    dQ = scale dS K    dK = scale dSᵀ Q
 // Each block of rows owns its dQ. dK and dV sum over all rows: the blocks are dealt out in chunks of consecutive blocks and equal
 // work, each chunk adds into accumulators of its own, over the keys that it sees, and the chunks' sums are added in order.
+#include <utility>
 #include <vector>
 
 #include "cpu/attention/dropout_mask.h"
-#include "cpu/attention/exp2.h"
-#include "cpu/attention/problem.h"
 #include "cpu/kernels.h"
 
 namespace aurora::cpu::AURORA_ISA {
@@ -49,86 +48,115 @@ std::vector<Chunk> cut(const Problem& problem) {
   return chunks;
 }
 
-/// The memory of one thread's block.
+/// The memory of one thread's block. Rows that are multiplied with keys are packed across, rows that are summed over down, which for
+/// floats is the same.
+template <class Packed>
 struct Workspace {
-  int stride;
-  float *queries, *dy, *dqueries;            // packed rows; queries are scaled by scale · log₂ e
-  float *weights, *dscores;                  // [kBlockRows, kTileKeys]
-  float shift[kBlockRows], dot[kBlockRows];  // −log₂ Σ exp(scores), and D
+  static constexpr bool kTwice = kDepth<Packed> > 1;
+  Lengths<Packed> lengths;
+  Packed *queries, *dy, *dscores;              // across
+  Packed *queriesDown, *dyDown;                // [kBlockRows / kDepth, lengths.down]
+  float *scores, *dweights, *dqueries;         // dweights = dY · Vᵀ
+  Packed *weightsDown, *dscoresDown;           // [kBlockRows / kDepth, kTileKeys], which take the place of scores and dweights
+  float shift[kBlockRows], dot[kBlockRows];    // −log₂ Σ exp(scores), and D
 
-  static int64_t floats(int stride) { return int64_t{kBlockRows} * (3 * stride + 2 * kTileKeys); }
-  Workspace(float* memory, int rowStride)
-      : stride(rowStride),
-        queries(memory),
-        dy(queries + kBlockRows * stride),
-        dqueries(dy + kBlockRows * stride),
-        weights(dqueries + kBlockRows * stride),
-        dscores(weights + kBlockRows * kTileKeys) {}
+  static int64_t floats(const Lengths<Packed>& lengths) {
+    return int64_t{kBlockRows} * (2 * lengths.across + lengths.down + 2 * kTileKeys + kTwice * (lengths.down + kTileKeys));
+  }
+  Workspace(const Lengths<Packed>& ofHead, float* memory) : lengths(ofHead) {
+    const auto take = [&](int64_t count) { return std::exchange(memory, memory + count); };
+    const auto packed = [](float* at) { return reinterpret_cast<Packed*>(at); };
+    queries = packed(take(kBlockRows * lengths.across));
+    dy = packed(take(kBlockRows * lengths.across));
+    dqueries = take(kBlockRows * lengths.down);
+    scores = take(kBlockRows * kTileKeys);
+    dweights = take(kBlockRows * kTileKeys);
+    weightsDown = packed(scores);
+    dscoresDown = packed(dweights);
+    queriesDown = kTwice ? packed(take(kBlockRows / kDepth<Packed> * lengths.down)) : queries;
+    dyDown = kTwice ? packed(take(kBlockRows / kDepth<Packed> * lengths.down)) : dy;
+    dscores = kTwice ? packed(take(kBlockRows * kTileKeys)) : dscoresDown;
+  }
 };
 
 /// A tile of one head's keys and values, packed, and the accumulators of their gradients.
+template <class Packed>
 struct KeyTile {
   int64_t start;
-  const float *keyPanels, *valuePanels, *keyRows;
+  const Packed *keyPanels, *valuePanels, *keyRows;
   float *dkeys, *dvalues;
 };
 
 /// From scores and dY·Vᵀ to the (dropped) weights and dS, over whole rows of the tile: both are 0 where a row must not look.
-void recompute(const BlockRows& block, const Workspace& work, int64_t tileStart, const DropoutMask& dropout) {
-  for (int r = 0; r < block.strips * kStripRows; ++r) {
-    float *weights = work.weights + r * kTileKeys, *dscores = work.dscores + r * kTileKeys;
-    const auto own = block.span(r, tileStart);
-    const int begin = own.begin < own.end ? own.begin / W * W : 0, end = own.begin < own.end ? roundUp(own.end, W) : 0;
-    const float shift = work.shift[r], dot = work.dot[r];
+template <class Packed>
+void recompute(const Problem& problem, const BlockRows& block, const Workspace<Packed>& work, int64_t tileStart,
+               const DropoutMask& dropout) {
+  constexpr int kRows = kDepth<Packed>;
+  for (int first = 0; first < block.paddedRows(); first += kRows) {
+    const auto [begin, end] = block.spans[first / kStripRows];
+    float *scores = work.scores + first * kTileKeys, *dweights = work.dweights + first * kTileKeys;
+    Packed *weightsDown = work.weightsDown + first / kRows * kTileKeys, *dscoresDown = work.dscoresDown + first / kRows * kTileKeys;
+    for (int i = 0; i < kRows; ++i) block.hide(first + i, tileStart, problem.hidden, scores + i * kTileKeys);
+    const auto rows = [&, begin = begin, end = end](auto&& factor) {
+      for (int j = begin; j < end; j += W) {
+        f32v weights[kRows], dscores[kRows];
+        unroll<kRows>([&](auto i) {
+          const f32v p = exp2(load(scores + i * kTileKeys + j) * problem.scale + work.shift[first + i]);
+          weights[i] = p * factor(i, j);
+          dscores[i] = p * (load(dweights + i * kTileKeys + j) * factor(i, j) - work.dot[first + i]);
+        });
+        putDown(weightsDown, j, weights);
+        putDown(dscoresDown, j, dscores);
+        if constexpr (kRows > 1) unroll<kRows>([&](auto i) { putAcross(work.dscores + (first + i) * kTileKeys, j, dscores[i]); });
+      }
+    };
     if (dropout && begin < end) {
-      DropoutMask::Factors memory;
-      const float* factors = dropout.factors(block.row[r], tileStart + begin, end - begin, memory) - begin;
-      for (int j = begin; j < end; j += W) {
-        const f32v p = exp2(load(weights + j) + shift), factor = load(factors + j);
-        store(dscores + j, p * (load(dscores + j) * factor - dot));
-        store(weights + j, p * factor);
-      }
+      DropoutMask::Factors memory[kRows];
+      const float* factors[kRows];
+      for (int i = 0; i < kRows; ++i)
+        factors[i] = dropout.factors(block.row[std::min(first + i, block.rows - 1)], tileStart + begin, end - begin, memory[i]) - begin;
+      rows([&](int i, int j) { return load(factors[i] + j); });
     } else {
-      for (int j = begin; j < end; j += W) {
-        const f32v p = exp2(load(weights + j) + shift);
-        store(dscores + j, p * (load(dscores + j) - dot));
-        store(weights + j, p);
-      }
+      rows([](int, int) { return 1.0f; });
     }
-    for (float* row : {weights, dscores}) {
-      std::fill(row, row + std::min(own.begin, own.end), 0.0f);
-      std::fill(row + own.end, row + kTileKeys, 0.0f);
+    for (Packed* row : {weightsDown, dscoresDown}) {
+      std::fill(row, row + begin, Packed{});
+      std::fill(row + end, row + kTileKeys, Packed{});
     }
   }
 }
 
 /// out(j, ·) += Σ_r weights(r, j) · rows(r, ·) for the keys j of a tile, where the first and the last rows may have no weight.
-void addTransposed(const BlockRows& block, int64_t tileStart, const float* weights, const float* rows, int stride, int width,
-                   float* out) {
+template <class Packed>
+void addTransposed(const BlockRows& block, const Lengths<Packed>& lengths, int64_t tileStart, const Packed* weightsDown,
+                   const Packed* rowsDown, float* out) {
   int begin = kTileKeys, end = 0;
   for (int s = 0; s < block.strips; ++s)
     if (block.spans[s].begin < block.spans[s].end)
       begin = std::min(begin, block.spans[s].begin), end = std::max(end, block.spans[s].end);
-  for (int k = 0; k < width; k += kPanel)
+  for (int k = 0; k < lengths.width; k += kPanel)
     for (int j = begin / kStripRows * kStripRows, first = 0; j < end; j += kStripRows) {
       int last = block.rows;
       while (first < last && block.keys[first].end <= tileStart + j) ++first;  // `end` never falls from row to row
       while (first < last && block.keys[last - 1].begin >= tileStart + j + kStripRows) --last;
+      const int firstStep = first / kDepth<Packed>, endStep = (last + kDepth<Packed> - 1) / kDepth<Packed>;
       if (first < last)
-        multiplyStrip(weights + first * kTileKeys + j, 1, kTileKeys, rows + first * stride + k, stride, last - first,
-                      out + j * stride + k, stride, true);
+        multiplyStrip(weightsDown + firstStep * kTileKeys + j, 1, kTileKeys, rowsDown + firstStep * lengths.down + k, lengths.down,
+                      endStep - firstStep, out + j * lengths.down + k, lengths.down, true);
     }
 }
 
-void backwardTile(BlockRows& block, const Workspace& work, const KeyTile& tile, int width, const DropoutMask& dropout) {
-  const int stride = work.stride;
+template <class Packed>
+void backwardTile(const Problem& problem, BlockRows& block, const Workspace<Packed>& work, const KeyTile<Packed>& tile,
+                  const DropoutMask& dropout) {
+  const Lengths<Packed>& lengths = work.lengths;
   block.enterTile(tile.start);
-  multiplyKeys(block, work.queries, stride, tile.keyPanels, width, work.weights);
-  multiplyKeys(block, work.dy, stride, tile.valuePanels, width, work.dscores);
-  recompute(block, work, tile.start, dropout);
-  addTransposed(block, tile.start, work.weights, work.dy, stride, width, tile.dvalues);
-  addTransposed(block, tile.start, work.dscores, work.queries, stride, width, tile.dkeys);
-  addWeighted(block, work.dscores, tile.keyRows, stride, width, work.dqueries);
+  multiplyKeys(block, lengths, work.queries, tile.keyPanels, work.scores);
+  multiplyKeys(block, lengths, work.dy, tile.valuePanels, work.dweights);
+  recompute(problem, block, work, tile.start, dropout);
+  addTransposed(block, lengths, tile.start, work.weightsDown, work.dyDown, tile.dvalues);
+  addTransposed(block, lengths, tile.start, work.dscoresDown, work.queriesDown, tile.dkeys);
+  addWeighted(block, lengths, work.dscores, tile.keyRows, work.dqueries);
 }
 
 template <class T>
@@ -138,6 +166,30 @@ float dotProduct(const T* a, const T* b, int count) {
   for (; k + W <= count; k += W) total += load(a + k) * load(b + k);
   if (k < count) total += loadPart(a + k, count - k) * loadPart(b + k, count - k);
   return sum(total);
+}
+
+/// Packs a block's queries and dY. Rows that only fill up the last strip become 0, their weights too.
+template <class T>
+void packBlock(const Problem& problem, const BlockRows& block, const AttentionBackward& args, Workspace<Factor<T>>& work) {
+  constexpr int kRows = kDepth<Factor<T>>;
+  const Lengths<Factor<T>>& lengths = work.lengths;
+  const auto query = [&](int r) { return r < block.rows ? args.qkv.as<const T>() + problem.queryAt(block.row[r]) : nullptr; };
+  const auto dy = [&](int r) { return r < block.rows ? args.dy.as<const T>() + problem.resultAt(block.row[r]) : nullptr; };
+  for (int r = 0; r < block.paddedRows(); ++r) {
+    packAcross(query(r), lengths.width, work.queries + r * lengths.across);
+    packAcross(dy(r), lengths.width, work.dy + r * lengths.across);
+    work.dot[r] = 0;
+    work.shift[r] = -__builtin_inff();
+    if (r >= block.rows) continue;
+    work.dot[r] = dotProduct(dy(r), args.y.as<const T>() + problem.resultAt(block.row[r]), lengths.width);
+    work.shift[r] = -kLog2E * args.logSumExp.as<const float>()[problem.logSumExpAt(block.row[r])];
+  }
+  if constexpr (kRows > 1)
+    for (int r = 0; r < block.paddedRows(); r += kRows) {
+      packDown(query(r), query(r + 1), lengths.width, work.queriesDown + r / kRows * lengths.down);
+      packDown(dy(r), dy(r + 1), lengths.width, work.dyDown + r / kRows * lengths.down);
+    }
+  std::fill_n(work.dqueries, block.paddedRows() * lengths.down, 0.0f);
 }
 
 /// The sum of key j's packed rows among all chunks' accumulators, in order; it replaces the last one.
@@ -155,9 +207,10 @@ const float* sumOverChunks(const std::vector<Chunk>& chunks, int64_t j, int stri
 
 template <class T>
 void backward(Context& ctx, const AttentionBackward& args) {
-  const Problem problem(args.layout, args.qkv.shape[0], args.firstRow);
+  using Packed = Factor<T>;
+  const Problem problem(args.layout, args.qkv.shape[0], args.firstRow, args.scale);
+  const Lengths<Packed> lengths(problem.width);
   const HeadLayout& layout = problem.layout;
-  const int width = problem.width, stride = problem.stride;
   const T* qkv = args.qkv.as<const T>();
   T* dqkv = args.dqkv.as<T>();
   const float scale = static_cast<float>(args.scale);
@@ -165,15 +218,16 @@ void backward(Context& ctx, const AttentionBackward& args) {
 
   const std::vector<Chunk> chunks = cut(problem);
   const int64_t chunkCount = static_cast<int64_t>(chunks.size());
-  const int64_t panelFloats = problem.packedPanels(), rowFloats = problem.packedRows();
-  const int64_t gradientFloats = (chunks.back().firstKey + chunks.back().room()) * stride;
-  const int64_t atOnce = headsAtOnce(problem, (2 * panelFloats + rowFloats + 2 * gradientFloats) * 4, chunkCount);
-  float* keyPanels = ctx.scratch.get<float>(0, atOnce * panelFloats);
-  float* valuePanels = ctx.scratch.get<float>(1, atOnce * panelFloats);
-  float* keyRows = ctx.scratch.get<float>(2, atOnce * rowFloats);
-  float* dkeys = ctx.scratch.get<float>(3, atOnce * gradientFloats);
-  float* dvalues = ctx.scratch.get<float>(4, atOnce * gradientFloats);
-  float* memory = ctx.scratch.get<float>(5, ctx.pool.threads() * Workspace::floats(stride));
+  const int64_t panelSize = lengths.panelsAt(problem.paddedKeys()), rowSize = lengths.rowsAt(problem.paddedKeys());
+  const int64_t gradientSize = (chunks.back().firstKey + chunks.back().room()) * lengths.down;
+  const int64_t memorySize = Workspace<Packed>::floats(lengths);
+  const int64_t atOnce = headsAtOnce(problem, (2 * panelSize + rowSize + 2 * gradientSize) * 4, chunkCount);
+  Packed* keyPanels = ctx.scratch.get<Packed>(0, atOnce * panelSize);
+  Packed* valuePanels = ctx.scratch.get<Packed>(1, atOnce * panelSize);
+  Packed* keyRows = ctx.scratch.get<Packed>(2, atOnce * rowSize);
+  float* dkeys = ctx.scratch.get<float>(3, atOnce * gradientSize);
+  float* dvalues = ctx.scratch.get<float>(4, atOnce * gradientSize);
+  float* memory = ctx.scratch.get<float>(5, ctx.pool.threads() * memorySize);
 
   for (int64_t firstHead = 0; firstHead < layout.keyHeads; firstHead += atOnce) {
     const int64_t heads = std::min(atOnce, layout.keyHeads - firstHead);
@@ -181,42 +235,33 @@ void backward(Context& ctx, const AttentionBackward& args) {
     ctx.pool.parallel(heads * problem.tiles(), [&](int64_t task, int) {
       const int64_t g = task / problem.tiles(), tile = task % problem.tiles();
       const T* keys = qkv + layout.keyOffset(firstHead + g);
-      packTilePanels(problem, keys, tile, keyPanels + g * panelFloats);
-      packTilePanels(problem, qkv + layout.valueOffset(firstHead + g), tile, valuePanels + g * panelFloats);
-      packTileRows(problem, keys, tile, keyRows + g * rowFloats);
+      packTilePanels(problem, lengths, keys, tile, keyPanels + g * panelSize);
+      packTilePanels(problem, lengths, qkv + layout.valueOffset(firstHead + g), tile, valuePanels + g * panelSize);
+      packTileRows(problem, lengths, keys, tile, keyRows + g * rowSize);
     });
 
     ctx.pool.parallel(heads * chunkCount, [&](int64_t task, int thread) {
       const int64_t g = task % heads;
       const Chunk& chunk = chunks[task / heads];
-      float* chunkKeys = dkeys + g * gradientFloats + chunk.firstKey * stride;
-      float* chunkValues = dvalues + g * gradientFloats + chunk.firstKey * stride;
-      std::fill_n(chunkKeys, chunk.room() * stride, 0.0f);
-      std::fill_n(chunkValues, chunk.room() * stride, 0.0f);
-      Workspace work(memory + thread * Workspace::floats(stride), stride);
+      float* chunkKeys = dkeys + g * gradientSize + chunk.firstKey * lengths.down;
+      float* chunkValues = dvalues + g * gradientSize + chunk.firstKey * lengths.down;
+      std::fill_n(chunkKeys, chunk.room() * lengths.down, 0.0f);
+      std::fill_n(chunkValues, chunk.room() * lengths.down, 0.0f);
+      Workspace<Packed> work(lengths, memory + thread * memorySize);
 
       for (int64_t index = chunk.firstBlock; index < chunk.endBlock; ++index) {
         BlockRows block(problem, firstHead + g, index);
-        for (int r = 0; r < block.strips * kStripRows; ++r) {
-          const bool filling = r >= block.rows;  // up the last strip, with 0
-          const Row row = block.row[filling ? 0 : r];
-          const T *dy = args.dy.as<const T>() + problem.resultAt(row), *y = args.y.as<const T>() + problem.resultAt(row);
-          packRow(qkv + problem.queryAt(row), filling ? 0 : width, scale * kLog2E, work.queries + r * stride, stride);
-          packRow(dy, filling ? 0 : width, 1, work.dy + r * stride, stride);
-          work.dot[r] = dotProduct(dy, y, width);
-          work.shift[r] = -kLog2E * args.logSumExp.as<const float>()[problem.logSumExpAt(row)];
-          std::fill_n(work.dqueries + r * stride, stride, 0.0f);
-        }
+        packBlock<T>(problem, block, args, work);
         const KeyRange keys = block.allKeys();
         for (int64_t start = keys.begin; start < keys.end; start += kTileKeys) {
-          const int64_t panels = g * panelFloats + start * width, gradients = (start - chunk.keys.begin) * stride;
-          backwardTile(block, work,
-                       {start, keyPanels + panels, valuePanels + panels, keyRows + g * rowFloats + start * stride,
+          const int64_t panels = g * panelSize + lengths.panelsAt(start), gradients = (start - chunk.keys.begin) * lengths.down;
+          backwardTile(problem, block, work,
+                       {start, keyPanels + panels, valuePanels + panels, keyRows + g * rowSize + lengths.rowsAt(start),
                         chunkKeys + gradients, chunkValues + gradients},
-                       width, dropout);
+                       dropout);
         }
         for (int r = 0; r < block.rows; ++r)
-          unpackRow(work.dqueries + r * stride, width, scale, dqkv + problem.queryAt(block.row[r]));
+          unpackRow(work.dqueries + r * lengths.down, lengths.width, scale, dqkv + problem.queryAt(block.row[r]));
       }
     });
 
@@ -225,9 +270,9 @@ void backward(Context& ctx, const AttentionBackward& args) {
       const int64_t g = task / problem.tiles(), firstKey = task % problem.tiles() * kTileKeys;
       for (int64_t j = firstKey; j < std::min(firstKey + kTileKeys, problem.positions); ++j)
         for (const bool ofKeys : {true, false}) {
-          const float* total = sumOverChunks(chunks, j, stride, (ofKeys ? dkeys : dvalues) + g * gradientFloats);
+          const float* total = sumOverChunks(chunks, j, lengths.down, (ofKeys ? dkeys : dvalues) + g * gradientSize);
           T* out = dqkv + j * layout.rowWidth() + (ofKeys ? layout.keyOffset(firstHead + g) : layout.valueOffset(firstHead + g));
-          unpackRow(total, width, ofKeys ? kLn2 : 1, out);  // the queries were scaled by log₂ e
+          unpackRow(total, lengths.width, ofKeys ? scale : 1, out);
         }
     });
   }

@@ -1,11 +1,11 @@
 // Attention of one new token against a cache of keys and values, and the writing of that cache. A sequence's cache is cut into
 // splits of fixed length, each a task; their softmaxes are then merged in order. Here the keys are the rows of the products and
-// the query heads their columns, so that the cache is only converted, never transposed.
+// the query heads their columns, so that the cache is never transposed.
 #include <string>
 
 #include "core/error.h"
-#include "cpu/attention/exp2.h"
 #include "cpu/attention/problem.h"
+#include "cpu/gemm/gemm.h"
 #include "cpu/kernels.h"
 
 namespace aurora::cpu::AURORA_ISA {
@@ -16,6 +16,8 @@ using namespace flash;
 /// Cache positions of one task, and the most query heads: a multiple of strips and panels.
 constexpr int64_t kSplit = 4 * kTileKeys;
 constexpr int kSplitHeads = kTileKeys;
+/// Heads come in strips of either height, whichever leaves fewer rows empty.
+constexpr int kLowStripRows = kStripRows * 2 / 3;
 /// Rows of a cache that are fetched ahead: those of one head lie far apart when there are several.
 constexpr int64_t kAhead = 16;
 
@@ -29,91 +31,134 @@ struct Split {
   int64_t cacheRow;
   KeyRange range;
   int heads, width;
-  float scale;
+  float scale;  // to units of log 2
 };
 
 /// The memory of one thread's split.
+template <class Packed>
 struct Workspace {
-  int stride, lanes;     // of a packed row; heads, in whole panels
-  float *keys, *values;  // [kTileKeys, stride]
-  float* sums;           // [kSplitHeads, stride], Σ weight · value
-  float* queries;        // transposed panels
-  float* weights;        // [kTileKeys, lanes], and room for a strip that reaches past the last lane
+  Lengths<Packed> lengths;
+  int lanes;                   // heads, in whole vectors
+  Packed *keys, *values;       // [kTileKeys, …]: across; down
+  Packed* queries;             // transposed panels
+  float* sums;                 // [kSplitHeads, lengths.down], Σ weight · value
+  float* scores;               // [kTileKeys, lanes], and room for a strip that reaches past the last lane
   float maximum[kSplitHeads], total[kSplitHeads];
 
-  static int64_t floats(int stride) { return int64_t{3 * kTileKeys + kSplitHeads} * stride + kTileKeys * kSplitHeads + 16; }
-  Workspace(float* memory, int rowStride, int heads)
-      : stride(rowStride),
-        lanes(roundUp(heads, kPanel)),
-        keys(memory),
-        values(keys + kTileKeys * stride),
-        sums(values + kTileKeys * stride),
-        queries(sums + kSplitHeads * stride),
-        weights(queries + kSplitHeads * stride) {}
+  static int64_t floats(const Lengths<Packed>& lengths) {
+    return int64_t{kTileKeys + kSplitHeads} * (lengths.across + lengths.down) + kTileKeys * kSplitHeads + 64;
+  }
+  Workspace(const Lengths<Packed>& ofHead, float* memory, int heads) : lengths(ofHead), lanes(roundUp(heads, W)) {
+    keys = reinterpret_cast<Packed*>(memory);
+    values = keys + kTileKeys * lengths.across;
+    queries = values + kTileKeys * lengths.down;
+    sums = reinterpret_cast<float*>(queries + kSplitHeads * lengths.across);
+    scores = sums + kSplitHeads * lengths.down;
+    std::fill_n(sums, (heads + kStripRows) * lengths.down, 0.0f);
+    std::fill_n(maximum, lanes, -__builtin_inff());
+    std::fill_n(total, lanes, 0.0f);
+  }
 };
 
 template <class T>
-void packCacheRow(const T* row, int64_t ahead, int width, float* to, int stride) {
-  for (int k = 0; k < width; k += 64 / sizeof(T)) __builtin_prefetch(row + ahead + k);
-  packRow(row, width, 1, to, stride);
+void prefetchRow(const T* row, int width) {
+  for (int k = 0; k < width; k += 64 / sizeof(T)) __builtin_prefetch(row + k);
 }
 
-/// Takes in the scores of `count` keys: turns them into weights and rescales the sums.
-void updateSoftmax(Workspace& work, int heads, int count) {
+/// scores(j, h) for `count` keys from `slot`: strips of keys, as they lie in the cache where its elements are what products are made of.
+template <class T, class Packed>
+void multiplyQueries(const Split<T>& split, const Workspace<Packed>& work, int64_t slot, int count) {
+  constexpr bool kInPlace = sizeof(Packed) == kDepth<Packed> * sizeof(T);
+  const Lengths<Packed>& lengths = work.lengths;
+  for (int j = 0; j < count; j += kStripRows) {
+    const T* rows = split.keys + (slot + j) * split.cacheRow;
+    const Packed* strip = reinterpret_cast<const Packed*>(rows);
+    int64_t stripRow = split.cacheRow / kDepth<Packed>;
+    for (int64_t r = kStripRows; r < 2 * kStripRows; ++r)
+      if (slot + j + r < split.range.end) prefetchRow(rows + r * split.cacheRow, split.width);
+    if (!kInPlace || j + kStripRows > count) {
+      for (int r = 0; r < kStripRows; ++r)
+        packAcross(j + r < count ? rows + r * split.cacheRow : nullptr, lengths.width, work.keys + r * lengths.across);
+      strip = work.keys;
+      stripRow = lengths.across;
+    }
+    for (int h = 0; h < work.lanes; h += kPanel) {
+      const auto multiply = work.lanes - h > W ? &multiplyStrip<kStripRows, kTileVectors, Packed> : &multiplyStrip<kStripRows, 1, Packed>;
+      multiply(strip, stripRow, 1, work.queries + h * lengths.steps, kPanel, lengths.steps, work.scores + j * work.lanes + h, work.lanes,
+               false);
+    }
+  }
+}
+
+/// Turns the scores of `count` keys into weights, packed down in their place, and rescales the sums.
+template <class Packed>
+void updateSoftmax(Workspace<Packed>& work, int heads, int count, float scale) {
+  constexpr int kRows = kDepth<Packed>;
   float factors[kSplitHeads];
   for (int h = 0; h < work.lanes; h += W) {
+    const auto score = [&](int j) { return load(work.scores + j * work.lanes + h) * scale; };
     f32v now = load(work.maximum + h);
-    for (int j = 0; j < count; ++j) now = max(now, load(work.weights + j * work.lanes + h));
+    for (int j = 0; j < count; ++j) now = max(now, score(j));
     const f32v factor = exp2(load(work.maximum + h) - now);
     f32v total = load(work.total + h) * factor;
-    for (int j = 0; j < count; ++j) {
-      const f32v weight = exp2(load(work.weights + j * work.lanes + h) - now);
-      total += weight;
-      store(work.weights + j * work.lanes + h, weight);
+    for (int j = 0; j < count; j += kRows) {
+      f32v weights[kRows];
+      unroll<kRows>([&](auto i) {
+        weights[i] = j + i < count ? exp2(score(j + i) - now) : f32v{};
+        total += weights[i];
+      });
+      putDown(reinterpret_cast<Packed*>(work.scores) + j / kRows * work.lanes, h, weights);
     }
     store(work.maximum + h, now);
     store(work.total + h, total);
     store(factors + h, factor);
   }
-  for (int h = 0; h < heads; ++h)
-    for (int k = 0; k < work.stride; k += W)
-      store(work.sums + h * work.stride + k, load(work.sums + h * work.stride + k) * factors[h]);
+  for (int h = 0; h < heads; ++h) {
+    float* sums = work.sums + h * work.lengths.down;
+    if (factors[h] != 1)
+      for (int k = 0; k < work.lengths.width; k += W) store(sums + k, load(sums + k) * factors[h]);
+  }
+}
+
+/// Adds `count` weighted values from `slot` to the sums.
+template <class T, class Packed>
+void addValues(const Split<T>& split, const Workspace<Packed>& work, int64_t slot, int count) {
+  constexpr int kRows = kDepth<Packed>;
+  const Lengths<Packed>& lengths = work.lengths;
+  for (int j = 0; j < count; j += kRows) {
+    const T* row = split.values + (slot + j) * split.cacheRow;
+    for (int64_t ahead = kAhead; ahead < kAhead + kRows; ++ahead)
+      if (slot + j + ahead < split.range.end) prefetchRow(row + ahead * split.cacheRow, split.width);
+    packDown(row, j + 1 < count ? row + split.cacheRow : nullptr, lengths.width, work.values + lengths.rowsAt(j));
+  }
+  const auto strips = [&]<int Rows>(std::integral_constant<int, Rows>) {
+    for (int k = 0; k < lengths.width; k += kPanel)
+      for (int h = 0; h < split.heads; h += Rows)
+        multiplyStrip<Rows>(reinterpret_cast<const Packed*>(work.scores) + h, 1, work.lanes, work.values + k, lengths.down,
+                            (count + kRows - 1) / kRows, work.sums + h * lengths.down + k, lengths.down, true);
+  };
+  if (roundUp(split.heads, kLowStripRows) < roundUp(split.heads, kStripRows))
+    strips(std::integral_constant<int, kLowStripRows>{});
+  else
+    strips(std::integral_constant<int, kStripRows>{});
 }
 
 template <class T>
 void attendSplit(const Split<T>& split, float* memory, float* partials) {
-  const int width = split.width, stride = packedStride(width);
-  Workspace work(memory, stride, split.heads);
-  // The queries are scaled where the sums will be, then transposed.
-  for (int h = 0; h < split.heads; ++h) packRow(split.queries + h * width, width, split.scale, work.sums + h * stride, stride);
-  for (int h = 0; h < work.lanes; h += kPanel)
-    packPanel(work.sums + h * stride, stride, std::clamp(split.heads - h, 0, kPanel), width, work.queries + h * width);
-  std::fill_n(work.sums, kSplitHeads * stride, 0.0f);
-  std::fill_n(work.maximum, kSplitHeads, -__builtin_inff());
-  std::fill_n(work.total, kSplitHeads, 0.0f);
-
-  for (int64_t start = split.range.begin; start < split.range.end; start += kTileKeys) {
-    const int count = static_cast<int>(std::min<int64_t>(kTileKeys, split.range.end - start));
-    for (int j = 0; j < count; ++j) {
-      const int64_t slot = start + j, ahead = std::min(kAhead, split.range.end - 1 - slot) * split.cacheRow;
-      packCacheRow(split.keys + slot * split.cacheRow, ahead, width, work.keys + j * stride, stride);
-      packCacheRow(split.values + slot * split.cacheRow, ahead, width, work.values + j * stride, stride);
-    }
-    std::fill(work.keys + count * stride, work.keys + roundUp(count, kStripRows) * stride, 0.0f);
-    for (int h = 0; h < work.lanes; h += kPanel)
-      for (int j = 0; j < count; j += kStripRows)
-        multiplyStrip(work.keys + j * stride, stride, 1, work.queries + h * width, kPanel, width,
-                      work.weights + j * work.lanes + h, work.lanes, false);
-    updateSoftmax(work, split.heads, count);
-    for (int k = 0; k < width; k += kPanel)
-      for (int h = 0; h < split.heads; h += kStripRows)
-        multiplyStrip(work.weights + h, 1, work.lanes, work.values + k, stride, count, work.sums + h * stride + k, stride, true);
+  using Packed = Factor<T>;
+  Workspace<Packed> work(Lengths<Packed>(split.width), memory, split.heads);
+  packAlong<kPanel, Packed>(split.queries, split.width, split.heads, split.width, work.queries);
+  for (int64_t slot = split.range.begin; slot < split.range.end; slot += kTileKeys) {
+    const int count = static_cast<int>(std::min<int64_t>(kTileKeys, split.range.end - slot));
+    multiplyQueries(split, work, slot, count);
+    updateSoftmax(work, split.heads, count, split.scale);
+    addValues(split, work, slot, count);
   }
   for (int h = 0; h < split.heads; ++h) {
-    float* partial = partials + h * partialFloats(width);
-    unpackRow(work.sums + h * stride, roundUp(width, W), 1, partial);
-    partial[roundUp(width, W)] = work.maximum[h];
-    partial[roundUp(width, W) + W] = work.total[h];
+    float* partial = partials + h * partialFloats(split.width);
+    unpackRow(work.sums + h * work.lengths.down, roundUp(split.width, W), 1, partial);
+    partial[roundUp(split.width, W)] = work.maximum[h];
+    partial[roundUp(split.width, W) + W] = work.total[h];
   }
 }
 
@@ -137,20 +182,20 @@ template <class T>
 void decode(Context& ctx, const AttentionDecode& args) {
   const HeadLayout& layout = args.layout;
   const int64_t sequences = args.qkv.shape[0], slots = args.keys.shape[1], cacheRow = layout.keyHeads * layout.width;
-  const int width = static_cast<int>(layout.width), stride = packedStride(width);
+  const int width = static_cast<int>(layout.width);
   const int64_t sharing = layout.heads / layout.keyHeads, headBlocks = (sharing + kSplitHeads - 1) / kSplitHeads;
   const auto length = [&](int64_t b) { return std::clamp<int64_t>(args.lengths.as<const int32_t>()[b], 0, slots); };
-  int64_t longest = 0;
-  for (int64_t b = 0; b < sequences; ++b) longest = std::max(longest, length(b));
+  int64_t longest = 0, keys = 0;
+  for (int64_t b = 0; b < sequences; ++b) longest = std::max(longest, length(b)), keys += length(b);
   const int64_t splits = (longest + kSplit - 1) / kSplit;
 
   // partials [B, splits, H]
-  const int64_t partial = partialFloats(width), memoryFloats = Workspace::floats(stride);
+  const int64_t partial = partialFloats(width), memoryFloats = Workspace<Factor<T>>::floats(Lengths<Factor<T>>(width));
   float* partials = ctx.scratch.get<float>(0, sequences * splits * layout.heads * partial);
   float* memory = ctx.scratch.get<float>(1, ctx.pool.threads() * memoryFloats);
   const int64_t groups = layout.keyHeads * headBlocks;
   // The heads of one split follow each other, as they share its pages of memory.
-  ctx.pool.parallel(sequences * splits * groups, [&](int64_t task, int thread) {
+  forTasks(ctx, sequences * splits * groups, 2 * keys * layout.heads * width, [&](int64_t task, int thread) {
     const int64_t group = task % groups, split = task / groups % splits, b = task / groups / splits;
     const int64_t keyHead = group / headBlocks, firstHead = keyHead * sharing + group % headBlocks * kSplitHeads;
     if (split * kSplit >= length(b)) return;
@@ -166,7 +211,7 @@ void decode(Context& ctx, const AttentionDecode& args) {
                    memory + thread * memoryFloats, partials + ((b * splits + split) * layout.heads + firstHead) * partial);
   });
 
-  ctx.pool.parallel(sequences, [&](int64_t b, int thread) {
+  forTasks(ctx, sequences, keys / kSplit * layout.heads * width, [&](int64_t b, int thread) {
     for (int64_t h = 0; h < layout.heads; ++h)
       merge(partials + (b * splits * layout.heads + h) * partial, layout.heads * partial, (length(b) + kSplit - 1) / kSplit,
             width, memory + thread * memoryFloats, args.y.as<T>() + (b * layout.heads + h) * width);
