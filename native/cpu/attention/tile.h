@@ -58,9 +58,9 @@ inline void packDown(const T* row, const T* next, int width, Packed* to) {
   float* words = reinterpret_cast<float*>(to);
   int k = 0;
   if (row) {
-    for (; k + W <= width; k += W) store(words + k, loadAcross<Packed>(row, next, k, W));
+    for (; k + W <= width; k += W) store(words + k, loadAcross<true, Packed>(row, next, k, W));
     if (k < width) {
-      store(words + k, loadAcross<Packed>(row, next, k, width - k));
+      store(words + k, loadAcross<false, Packed>(row, next, k, width - k));
       k += W;
     }
   }
@@ -70,10 +70,20 @@ inline void packDown(const T* row, const T* next, int width, Packed* to) {
 /// A row, or zeros for a null one, as a row of a product's left side, which is summed over along it.
 template <class Packed, class T>
 inline void packAcross(const T* row, int width, Packed* to) {
-  if constexpr (kDepth<Packed> == 1)
+  if constexpr (kDepth<Packed> == 1) {
     packDown(row, row, width, to);
-  else
-    for (int k = 0; k < width; k += 2 * W) store(reinterpret_cast<float*>(to + k / 2), row ? loadWords(row + k, width - k) : f32v{});
+  } else {
+    float* words = reinterpret_cast<float*>(to);
+    int k = 0;
+    if (row) {
+      for (; k + 2 * W <= width; k += 2 * W) store(words + k / 2, loadWords<true>(row + k, 2 * W));
+      if (k < width) {
+        store(words + k / 2, loadWords<false>(row + k, width - k));
+        k += 2 * W;
+      }
+    }
+    for (; k < width; k += 2 * W) store(words + k / 2, f32v{});
+  }
 }
 
 /// to[0 … width) = scale · from[0 … width).
