@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kChunkSteps = 768;
 constexpr int64_t kOwnBytes = int64_t{320} << 10;
 constexpr int64_t kMostOwnLanes = 192;
-constexpr int64_t kSharedBytes = int64_t{24} << 20;  // packed for all tasks at once
+constexpr int64_t kSharedBytes = int64_t{8} << 20;   // packed for all tasks at once, to stay in a share of an L3 cache
 constexpr int64_t kFewTiles = 512;                   // with fewer, a long K is worth slicing
 constexpr int64_t kSliceSteps = 2048;                // the least of k worth a slice of its own
 
