@@ -121,7 +121,7 @@ test('one device object a name; unknown devices are refused', () => {
 test('streams: work on another one, ordered by an event', () =>
   scope(async () => {
     const stream = device().createStream()
-    const x = zeros([1000])
+    const x = empty([1000])
     const main = device().createStream()
     const filled = main.use(() => {
       fill(x, 3)
