@@ -51,6 +51,7 @@ export {
   randomUniform,
   Stream,
   scope,
+  setDefaultDevice,
   Tensor,
   type TensorOptions,
   type TypedArray,

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cmath>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -99,21 +100,23 @@ inline T* sharedMemory() {
   return reinterpret_cast<T*>(emulator::current.shared);
 }
 
+template <size_t bytes>
 inline void checkAligned(const void* p) {
-  if (reinterpret_cast<uintptr_t>(p) % 16 != 0) emulator::fault("an address aligned to 16 bytes", "one that is not");
+  if (reinterpret_cast<uintptr_t>(p) % bytes != 0) emulator::fault("an address aligned to " + std::to_string(bytes) + " bytes", "one that is not");
 }
-template <class T>
-inline Bits128 loadBits(const T* p) {
-  checkAligned(p);
-  Bits128 bits;
+template <size_t bytes, class T>
+inline Bits<bytes> loadBits(const T* p) {
+  checkAligned<bytes>(p);
+  Bits<bytes> bits;
   memcpy(&bits, p, sizeof bits);
   return bits;
 }
-template <class T>
-inline void storeBits(T* p, const Bits128& bits) {
-  checkAligned(p);
+template <size_t bytes, class T>
+inline void storeBits(T* p, const Bits<bytes>& bits) {
+  checkAligned<bytes>(p);
   memcpy(static_cast<void*>(p), &bits, sizeof bits);
 }
+inline int bitCount(uint64_t bits) { return __builtin_popcountll(bits); }
 
 inline uint64_t atomicMinimum(uint64_t* p, uint64_t v) {
   uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);

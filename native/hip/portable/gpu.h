@@ -87,15 +87,23 @@ __device__ inline T* sharedMemory() {
   return reinterpret_cast<T*>(auroraShared);
 }
 
-template <class T>
-AURORA_DEVICE inline Bits128 loadBits(const T* p) {
-  const uint4 v = *reinterpret_cast<const uint4*>(p);
-  return {{v.x, v.y, v.z, v.w}};
+template <size_t bytes, class T>
+AURORA_DEVICE inline Bits<bytes> loadBits(const T* p) {
+  if constexpr (bytes == 16) {
+    const uint4 v = *reinterpret_cast<const uint4*>(p);
+    return {{v.x, v.y, v.z, v.w}};
+  } else {
+    return *reinterpret_cast<const Bits<bytes>*>(p);
+  }
 }
-template <class T>
-AURORA_DEVICE inline void storeBits(T* p, const Bits128& bits) {
-  *reinterpret_cast<uint4*>(p) = uint4{bits.words[0], bits.words[1], bits.words[2], bits.words[3]};
+template <size_t bytes, class T>
+AURORA_DEVICE inline void storeBits(T* p, const Bits<bytes>& bits) {
+  if constexpr (bytes == 16)
+    *reinterpret_cast<uint4*>(p) = uint4{bits.words[0], bits.words[1], bits.words[2], bits.words[3]};
+  else
+    *reinterpret_cast<Bits<bytes>*>(p) = bits;
 }
+AURORA_DEVICE inline int bitCount(uint64_t bits) { AURORA_ON_DEVICE(return __popcll(bits)); }
 
 AURORA_DEVICE inline uint64_t atomicMinimum(uint64_t* p, uint64_t v) {
   AURORA_ON_DEVICE(return ::atomicMin(reinterpret_cast<unsigned long long*>(p), static_cast<unsigned long long>(v)));

@@ -51,13 +51,10 @@ AURORA_UNROLL
   AURORA_DEVICE void loadAlongK(const Source* p, int stride) {
     if constexpr (sizeof(Source) == sizeof(T)) {
       constexpr int run = kWave == 64 ? 4 : 2;  // the lane's neighbours along k
-      struct alignas(run * sizeof(T)) Run {
-        T values[run];
-      };
       const int lane = laneIndex();
 AURORA_UNROLL
       for (int i = 0; i < kSize; i += run) {
-        const Run part = *reinterpret_cast<const Run*>(p + outer(lane, i) * stride + k(lane, i));
+        const auto part = loadRun<run>(p + outer(lane, i) * stride + k(lane, i));
 AURORA_UNROLL
         for (int j = 0; j < run; ++j) values[i + j] = part.values[j];
       }

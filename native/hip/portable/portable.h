@@ -32,7 +32,8 @@
 //                                           another lane's v (any trivially copyable type of 4 or 8 bytes). Down past the end: unspecified.
 //   ballot(flag)                            bit l of the uint64_t: lane l's flag
 //   sharedMemory<T>()                       the start of the block's dynamic shared memory, aligned to 16 bytes
-//   loadBits/storeBits(p)                   16 bytes at once; p aligned to 16
+//   loadBits<n>(p), storeBits<n>(p, Bits<n>) a power of two up to 16 bytes by one instruction; p aligned to it (loadRun, storeRun: typed)
+//   bitCount(uint64_t)
 //   atomicMinimum(uint64_t*, v), atomicIncrease(uint32_t*, v) → old value
 //   threadFence()                           earlier writes are seen by the whole device before later ones
 //   launch<kernel>(queue, Grid, threads, sharedBytes, arguments…)
@@ -61,10 +62,34 @@ struct Grid {
   bool empty() const { return x == 0 || y == 0 || z == 0; }
 };
 
-/// 16 bytes, moved by one instruction.
 struct alignas(16) Bits128 {
   uint32_t words[4];
 };
+template <size_t bytes>
+struct BitsOf;
+template <>
+struct BitsOf<1> {
+  using Type = uint8_t;
+};
+template <>
+struct BitsOf<2> {
+  using Type = uint16_t;
+};
+template <>
+struct BitsOf<4> {
+  using Type = uint32_t;
+};
+template <>
+struct BitsOf<8> {
+  using Type = uint64_t;
+};
+template <>
+struct BitsOf<16> {
+  using Type = Bits128;
+};
+/// An unsigned integer of that many bytes, or Bits128.
+template <size_t bytes>
+using Bits = typename BitsOf<bytes>::Type;
 
 /// The kernel's name as the compiler spells it, for errors.
 template <auto kernel>
@@ -118,33 +143,42 @@ AURORA_DEVICE inline void put(T* p, float x) {
   *p = fromFloat<T>(x);
 }
 
-/// 16 bytes of elements: 4 floats, 8 bf16.
-template <class T>
-struct Wide {
-  static constexpr int kSize = 16 / sizeof(T);
-  T values[kSize];
+/// `count` neighbouring elements, 16 bytes at most, moved by one instruction.
+template <int count, class T>
+struct Run {
+  T values[count];
 };
-/// p is aligned to 16 bytes. The start of a tensor is; a view's need not be: see aligned16.
-template <class T>
-AURORA_DEVICE inline Wide<T> loadWide(const T* p) {
-  const Bits128 bits = loadBits(p);
-  Wide<T> wide;
-  memcpy(&wide, &bits, sizeof wide);
-  return wide;
+/// p is aligned to the run's bytes (see `aligned`).
+template <int count, class T>
+AURORA_DEVICE inline Run<count, T> loadRun(const T* p) {
+  const auto bits = loadBits<count * sizeof(T)>(p);
+  Run<count, T> run;
+  memcpy(&run, &bits, sizeof run);
+  return run;
 }
-template <class T>
-AURORA_DEVICE inline void storeWide(T* p, const Wide<T>& wide) {
-  Bits128 bits;
-  memcpy(&bits, &wide, sizeof bits);
-  storeBits(p, bits);
+template <int count, class T>
+AURORA_DEVICE inline void storeRun(T* p, const Run<count, T>& run) {
+  Bits<sizeof run> bits;
+  memcpy(&bits, &run, sizeof bits);
+  storeBits<sizeof run>(p, bits);
 }
-/// Whether all of these addresses, and strides in bytes, allow loadWide and storeWide.
-template <class... Values>
-AURORA_DEVICE inline bool aligned16(Values... values) {
-  return ((reinterpret_cast<uintptr_t>(reinterpret_cast<const void*>(values)) | ...) & 15) == 0;
+/// 16 bytes: 4 floats, 8 bf16.
+template <class T>
+constexpr int kWide = 16 / sizeof(T);
+
+/// Whether all of these addresses are multiples of `bytes`. The start of a tensor is one of 16; a view's need not be.
+template <size_t bytes, class... Pointers>
+AURORA_DEVICE inline bool aligned(Pointers... pointers) {
+  return ((reinterpret_cast<uintptr_t>(pointers) | ...) & (bytes - 1)) == 0;
 }
 
 // --- loops ----------------------------------------------------------------------------------------------------------------
+
+/// A number known when compiling.
+template <int number>
+struct Constant {
+  static constexpr int value = number;
+};
 
 /// Blocks for n items at `each` items a block, at most `most`: forGrid makes each thread take several then.
 inline Grid blocksFor(int64_t n, int64_t each, int64_t most = 1 << 16) {
@@ -156,6 +190,13 @@ template <class Body>
 AURORA_DEVICE inline void forGrid(int64_t n, Body&& body) {
   const int64_t step = static_cast<int64_t>(gridX()) * blockThreads();
   for (int64_t i = static_cast<int64_t>(blockX()) * blockThreads() + threadIndex(); i < n; i += step) body(i);
+}
+/// The same in steps of `step` elements where `whole` allows it: body(i, step) as a constant, then body(i, 1) for what is left.
+template <int step, class Body>
+AURORA_DEVICE inline void forGridRuns(int64_t n, bool whole, Body&& body) {
+  const int64_t runs = whole ? n / step : 0;
+  forGrid(runs, [&](int64_t i) { body(i * step, Constant<step>{}); });
+  forGrid(n - runs * step, [&](int64_t i) { body(runs * step + i, Constant<1>{}); });
 }
 /// body(i) for i < n, shared out over the threads of the block.
 template <class Body>

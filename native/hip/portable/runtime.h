@@ -34,6 +34,8 @@ namespace runtime {
 
 /// "hip", "cuda" or "emulator": the kind of device names.
 extern const char* const kKind;
+/// Whether this is the emulator, which watches over the ends of memory: pieces should be exactly as large as they are used.
+extern const bool kEmulated;
 
 /// Throws when the driver cannot be asked.
 int deviceCount();
