@@ -12,16 +12,16 @@ std::map<std::string, BackendFactory>& registry() {
   return factories;
 }
 
-std::unique_ptr<Backend> open(const std::string& name) {
-  const auto found = registry().find(name);
-  return found == registry().end() ? openInModule(name) : found->second();
-}
-
 }  // namespace
 
 bool registerBackend(const char* name, BackendFactory factory) { return registry().emplace(name, factory).second; }
 
-Device::Device(const std::string& name) : backend_(open(name)), allocator_(*backend_, streams_) { createStream(); }
+std::unique_ptr<Backend> openBackend(const std::string& name) {
+  const auto found = registry().find(name);
+  return found == registry().end() ? openInModule(name) : found->second();
+}
+
+Device::Device(const std::string& name) : backend_(openBackend(name)), allocator_(*backend_, streams_) { createStream(); }
 
 size_t Device::createStream() {
   if (streams_.size() >= kMaxStreams)

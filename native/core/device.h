@@ -15,6 +15,8 @@ namespace aurora {
 /// modules (core/modules.h).
 using BackendFactory = std::unique_ptr<Backend> (*)();
 bool registerBackend(const char* name, BackendFactory factory);
+/// Throws ERR_DEVICE when there is no such device.
+std::unique_ptr<Backend> openBackend(const std::string& name);
 
 class Device {
  public:

@@ -77,6 +77,15 @@ const Module* load(const ModuleFile& file) {
   return module;
 }
 
+size_t countDevices(const Module& module, const std::string& name) {
+  try {
+    return module.devices().size();
+  } catch (const Error& error) {
+    throw Error(code::kDevice, "openDevice", "device '" + name + "'", "a driver that says: " + error.found(),
+                "\"npx aurora doctor\" lists the devices; the vendor's own tool (rocminfo, nvidia-smi) should list them, too");
+  }
+}
+
 const Kind* kindOf(const std::string& name) {
   for (const Kind& kind : kKinds)
     if (name == kind.kind) return &kind;
@@ -112,7 +121,7 @@ std::unique_ptr<Backend> openInModule(const std::string& name) {
     throw Error(code::kDevice, "openDevice", "'cpu', 'hip:0', 'cuda:0' (or another number), 'emulator' or 'emulator:32'", "'" + name + "'");
   const Module& module = openModule(kind->kind);
   const int device = hasNumber ? std::stoi(number) : 0;
-  const size_t count = module.devices().size();
+  const size_t count = countDevices(module, name);
   if (static_cast<size_t>(device) >= count)
     throw Error(code::kDevice, "openDevice", "device '" + name + "'",
                 count == 0 ? "no " + head + " device on this machine" : std::to_string(count) + " of them, numbered from 0",

@@ -19,7 +19,11 @@ DeviceInfo describe(int device, const DeviceProperties& properties) {
 
 class GpuBackend final : public Backend {
  public:
-  explicit GpuBackend(int device) : device_(device), properties_(runtime::properties(device)) {}
+  explicit GpuBackend(int device) : device_(device), properties_(runtime::properties(device)) {
+    if (properties_.wave != kWave)
+      throw Error(code::kDevice, "openDevice", "a device with waves of " + std::to_string(kWave) + " lanes",
+                  properties_.name + " (" + properties_.architecture + ") with " + std::to_string(properties_.wave));
+  }
 
   DeviceInfo info() const override { return describe(device_, properties_); }
 

@@ -6,6 +6,7 @@
 #include "core/backend.h"
 #include "hip/faults.h"
 #include "hip/portable/portable.h"
+#include "hip/portable/vendor.h"
 
 namespace aurora::hip {
 
@@ -30,6 +31,9 @@ struct Context {
   /// in [0, 49152)") and "… at position n" as found (`place`). Negative ones are passed on unreported where they have a meaning.
   /// Of an operation's several indices the first made here that fails is reported, at its lowest position, whatever the order of threads.
   Indices indices(std::string expected, const View& indices, int64_t size, bool negativeAllowed = false, const char* place = "at position");
+
+  /// The vendor's GEMM, enqueued; false when there is none or it declines, and nothing was enqueued.
+  bool gemm(const Gemm& product);
 
  private:
   void* scratchBytes(int slot, size_t bytes);

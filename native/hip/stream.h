@@ -41,14 +41,12 @@ class GpuStream final : public Stream {
   /// For Context.
   void* scratch(const char* operation, int slot, size_t bytes);
   Indices indices(const char* operation, std::string expected, const View& indices, int64_t size, bool negativeAllowed, const char* place);
+  bool gemm(const Gemm& product) { return vendorGemm(queue_, vendor_, product); }
 
   /// The copies between a tensor and host memory of any kind, which must stay valid until they have run. They pass through page-locked memory, a piece
   /// at a time.
   void copyToDevice(void* y, const void* host, size_t bytes);
   void copyToHost(void* host, const void* x, size_t bytes);
-
-  /// The vendor's GEMM on this stream; false when there is none.
-  bool gemm(const Gemm& product) { return vendorGemm(queue_, vendor_, product); }
 
  private:
   class GpuEvent;

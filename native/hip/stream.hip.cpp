@@ -268,4 +268,6 @@ Indices Context::indices(std::string expected, const View& indices, int64_t size
   return stream.indices(operation, std::move(expected), indices, size, negativeAllowed, place);
 }
 
+bool Context::gemm(const Gemm& product) { return stream.gemm(product); }
+
 }  // namespace aurora::hip

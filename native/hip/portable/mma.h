@@ -42,7 +42,7 @@ struct Operand {
   template <class F>
   AURORA_DEVICE void forEach(F&& f) {
     const int lane = laneIndex();
-AURORA_UNROLL
+    AURORA_UNROLL
     for (int i = 0; i < kSize; ++i) f(outer(lane, i), k(lane, i), values[i]);
   }
 
@@ -52,10 +52,10 @@ AURORA_UNROLL
     if constexpr (sizeof(Source) == sizeof(T)) {
       constexpr int run = kWave == 64 ? 4 : 2;  // the lane's neighbours along k
       const int lane = laneIndex();
-AURORA_UNROLL
+      AURORA_UNROLL
       for (int i = 0; i < kSize; i += run) {
         const auto part = loadRun<run>(p + outer(lane, i) * stride + k(lane, i));
-AURORA_UNROLL
+        AURORA_UNROLL
         for (int j = 0; j < run; ++j) values[i + j] = part.values[j];
       }
     } else {
@@ -98,7 +98,7 @@ struct Accumulator {
   template <class F>
   AURORA_DEVICE void forEach(F&& f) {
     const int lane = laneIndex();
-AURORA_UNROLL
+    AURORA_UNROLL
     for (int i = 0; i < kSize; ++i) f(row(lane, i), column(lane, i), values[i]);
   }
 
@@ -106,7 +106,7 @@ AURORA_UNROLL
   template <class Op>
   AURORA_DEVICE RowValues reduceRows(Op op, Site site = Site::current()) const {
     RowValues result;
-AURORA_UNROLL
+    AURORA_UNROLL
     for (int i = 0; i < kSize; ++i) {
       float& total = result.values[rowSlot(i)];
       total = i == firstOfSlot(rowSlot(i)) ? values[i] : op(total, values[i]);
@@ -160,15 +160,15 @@ AURORA_DEVICE inline Split split(float x) {
 /// The float product by six bf16 products: where the matrix unit has no floats.
 AURORA_DEVICE inline void multiplyAddSplit(Accumulator& c, const Operand<float>& a, const Operand<float>& b, Site site) {
   Operand<bf16> as[3], bs[3];
-AURORA_UNROLL
+  AURORA_UNROLL
   for (int i = 0; i < Operand<float>::kSize; ++i) {
     const Split x = split(a.values[i]), y = split(b.values[i]);
     as[0].values[i] = x.high, as[1].values[i] = x.middle, as[2].values[i] = x.low;
     bs[0].values[i] = y.high, bs[1].values[i] = y.middle, bs[2].values[i] = y.low;
   }
-AURORA_UNROLL
+  AURORA_UNROLL
   for (int order = 2; order >= 0; --order)
-AURORA_UNROLL
+    AURORA_UNROLL
     for (int i = 0; i <= order; ++i) multiplyAdd(c, as[i], bs[order - i], site);
 }
 

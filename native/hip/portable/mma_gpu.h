@@ -24,7 +24,7 @@ AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<float>& a, c
   Float4 sum;
   memcpy(&sum, c.values, sizeof sum);
   // Each takes four k, one of every quarter of the wave. Together they take all 16, in another order than k's, the same for a and b.
-AURORA_UNROLL
+  AURORA_UNROLL
   for (int i = 0; i < 4; ++i) sum = __builtin_amdgcn_mfma_f32_16x16x4f32(a.values[i], b.values[i], sum, 0, 0, 0);
   memcpy(c.values, &sum, sizeof sum);
 #endif
@@ -37,7 +37,7 @@ AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<bf16>& a, co
   uint32_t x[4], y[4];
   memcpy(x, a.values, sizeof x);
   memcpy(y, b.values, sizeof y);
-AURORA_UNROLL
+  AURORA_UNROLL
   for (int half = 0; half < 2; ++half) {  // columns 0 … 7, then 8 … 15
     float* sum = c.values + 4 * half;
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
