@@ -54,6 +54,7 @@ export {
   randomUniform,
   Stream,
   scope,
+  setDefaultDevice,
   Tensor,
   type TensorOptions,
   type TypedArray,

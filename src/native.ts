@@ -34,11 +34,43 @@ export type HeadLayout = readonly [heads: number, keyHeads: number, width: numbe
 
 export interface DeviceInfo {
   name: string
-  /** Kernel set in use: 'generic', 'avx2', 'avx512', 'avx512bf16', … */
+  /** Kernel set in use: 'generic', 'avx2', 'avx512', 'avx512bf16', …; a GPU's architecture: 'gfx90a', 'sm_90'. */
   instructionSet: string
   /** Sets this machine could run; AURORA_ISA selects one. */
   instructionSets: string[]
+  /** Of the host, that its operations keep busy. */
   threads: number
+  /** Of GPUs only; 0 where the driver does not say. */
+  gpu?: {
+    product: string
+    computeUnits: number
+    /** Lanes of a wave. */
+    wave: number
+    /** Shared memory (LDS) of a block. */
+    sharedBytes: number
+    memoryBytes: number
+    clockMHz: number
+    memoryClockMHz: number
+    memoryBusBits: number
+  }
+}
+
+/** A device module: a shared library beside the add-on, opened when a device of its kind is asked for. */
+export interface ModuleFile {
+  /** 'hip', 'cuda', 'emulator' or 'emulator:32'. */
+  kind: string
+  /** The command that builds it. */
+  build: string
+  searched: string[]
+  /** Where it is; '' when it is in none of them. */
+  path: string
+}
+
+/** What a device module found on this machine. */
+export interface ModuleContents {
+  devices: DeviceInfo[]
+  /** Vendors' libraries it uses; `path` is '' when one was not found, and `error` has the loader's words. */
+  libraries: { name: string; path: string; version: string; error: string }[]
 }
 
 /** Bytes on a device. `allocated` by live tensors, `reserved` from the system (allocated + cached), `peak` of allocated. */
@@ -59,6 +91,10 @@ export interface Native {
   // --- devices, streams, memory -------------------------------------------------------------------------------------
   openDevice(name: string): DeviceId
   deviceInfo(device: DeviceId): DeviceInfo
+  /** The device modules there could be; opens none. AURORA_MODULE_PATH names the folders they are in, unless beside the add-on. */
+  modules(): ModuleFile[]
+  /** Opens a device module and asks its driver. A driver may crash: see tensor/trial.ts. */
+  openModule(kind: string): ModuleContents
   memory(device: DeviceId): MemoryStats
   /** Sets `peak` back to `allocated`. */
   resetPeak(device: DeviceId): void
@@ -193,11 +229,18 @@ export interface Native {
   probe(buffer: Id, kind: ProbeCode, rounds: number, work: Id): void
 }
 
+const root = packageRoot()
+
+/** A program for `node -e` that loads the add-on, as `native`, without the package around it. */
+export const loadInChild = `
+const native = require('node:module').createRequire(${JSON.stringify(join(root, 'package.json'))})('node-gyp-build')(${JSON.stringify(root)})
+native.initialize(class extends Error { constructor(details) { super(details.message); Object.assign(this, details) } })
+`
+
 export const native: Native = load()
 
 /** The built add-on of a checkout (build/Release), else the prebuild of this platform; no compiler is needed for the latter. */
 function load(): Native {
-  const root = packageRoot()
   const require = createRequire(join(root, 'package.json'))
   let addon: Native
   try {

@@ -1,5 +1,6 @@
 // Devices, their streams, events and memory.
 #include "addon/functions.h"
+#include "core/modules.h"
 
 namespace aurora::addon {
 namespace {
@@ -12,15 +13,62 @@ Napi::Value openDevice(Environment& environment, Arguments& arguments) {
   return Napi::Number::New(environment.env(), static_cast<double>(environment.openDevice(arguments.text("name"))));
 }
 
-Napi::Value deviceInfo(Environment& environment, Arguments& arguments) {
-  const DeviceInfo info = device(environment, arguments).backend().info();
-  Napi::Array sets = Napi::Array::New(environment.env(), info.instructionSets.size());
-  for (uint32_t i = 0; i < info.instructionSets.size(); ++i) sets[i] = info.instructionSets[i];
-  Napi::Object object = Napi::Object::New(environment.env());
+template <class Items, class Make>
+Napi::Array arrayOf(Napi::Env env, const Items& items, Make make) {
+  Napi::Array array = Napi::Array::New(env, items.size());
+  for (uint32_t i = 0; i < items.size(); ++i) array[i] = make(items[i]);
+  return array;
+}
+
+Napi::Object toJs(Napi::Env env, const DeviceInfo& info) {
+  Napi::Object object = Napi::Object::New(env);
   object["name"] = info.name;
   object["instructionSet"] = info.instructionSet;
-  object["instructionSets"] = sets;
+  object["instructionSets"] = arrayOf(env, info.instructionSets, [](const std::string& set) { return set; });
   object["threads"] = info.threads;
+  if (!info.gpu) return object;
+  Napi::Object gpu = Napi::Object::New(env);
+  gpu["product"] = info.gpu->product;
+  gpu["computeUnits"] = info.gpu->computeUnits;
+  gpu["wave"] = info.gpu->wave;
+  gpu["sharedBytes"] = static_cast<double>(info.gpu->sharedBytes);
+  gpu["memoryBytes"] = static_cast<double>(info.gpu->memoryBytes);
+  gpu["clockMHz"] = info.gpu->clockMHz;
+  gpu["memoryClockMHz"] = info.gpu->memoryClockMHz;
+  gpu["memoryBusBits"] = info.gpu->memoryBusBits;
+  object["gpu"] = gpu;
+  return object;
+}
+
+Napi::Value deviceInfo(Environment& environment, Arguments& arguments) {
+  return toJs(environment.env(), device(environment, arguments).backend().info());
+}
+
+Napi::Value modules(Environment& environment, Arguments&) {
+  const Napi::Env env = environment.env();
+  return arrayOf(env, moduleFiles(), [env](const ModuleFile& file) {
+    Napi::Object object = Napi::Object::New(env);
+    object["kind"] = file.kind;
+    object["build"] = file.build;
+    object["searched"] = arrayOf(env, file.searched, [](const std::string& path) { return path; });
+    object["path"] = file.path;
+    return object;
+  });
+}
+
+Napi::Value openModule(Environment& environment, Arguments& arguments) {
+  const Napi::Env env = environment.env();
+  const Module& module = aurora::openModule(arguments.text("kind"));
+  Napi::Object object = Napi::Object::New(env);
+  object["devices"] = arrayOf(env, module.devices(), [env](const DeviceInfo& info) { return toJs(env, info); });
+  object["libraries"] = arrayOf(env, module.libraries(), [env](const ModuleLibrary& library) {
+    Napi::Object described = Napi::Object::New(env);
+    described["name"] = library.name;
+    described["path"] = library.path;
+    described["version"] = library.version;
+    described["error"] = library.error;
+    return described;
+  });
   return object;
 }
 
@@ -80,9 +128,9 @@ Napi::Value waitEvent(Environment& environment, Arguments& arguments) {
 }
 
 constexpr Function kFunctions[] = {
-    {"openDevice", openDevice}, {"deviceInfo", deviceInfo},     {"memory", memory},       {"resetPeak", resetPeak},
-    {"trim", trim},             {"createStream", createStream}, {"setStream", setStream}, {"synchronize", synchronize},
-    {"recordEvent", recordEvent}, {"waitEvent", waitEvent},
+    {"openDevice", openDevice},   {"deviceInfo", deviceInfo}, {"modules", modules},           {"openModule", openModule},
+    {"memory", memory},           {"resetPeak", resetPeak},   {"trim", trim},                 {"createStream", createStream},
+    {"setStream", setStream},     {"synchronize", synchronize}, {"recordEvent", recordEvent}, {"waitEvent", waitEvent},
 };
 
 }  // namespace

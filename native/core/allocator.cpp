@@ -30,7 +30,7 @@ Allocator::~Allocator() {
 }
 
 Allocator::Block Allocator::allocate(size_t bytes, Stream& home) {
-  Block block{nullptr, sizeClass(bytes), bytes, &home};
+  Block block{nullptr, backend_.exactMemory() ? std::max<size_t>(bytes, 1) : sizeClass(bytes), bytes, &home};
   collect();
   block.data = reuse(block.size, home, block.size);
   if (!block.data) {
@@ -90,6 +90,10 @@ void Allocator::collect() {
 }
 
 void Allocator::cache(Block block) {
+  if (backend_.exactMemory()) {
+    cachedBytes_ += block.size;
+    return discard(block);
+  }
   cached_[block.home].emplace(block.size, Cached{block, ++clock_});
   cachedBytes_ += block.size;
   limit();

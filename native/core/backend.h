@@ -17,6 +17,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -146,11 +147,22 @@ enum class ProbeKind : uint8_t {
 /// machine lacks the instruction.
 struct Probe { View buffer; ProbeKind kind; int64_t rounds; View work; };
 
+/// What a benchmark needs to know of a GPU; 0 where the driver does not say.
+struct GpuInfo {
+  std::string product;  // "AMD Instinct MI250X"
+  int computeUnits = 0;
+  int wave = 0;         // lanes
+  size_t sharedBytes = 0, memoryBytes = 0;
+  double clockMHz = 0, memoryClockMHz = 0;
+  int memoryBusBits = 0;
+};
+
 struct DeviceInfo {
-  std::string name;            // "cpu"
-  std::string instructionSet;  // the kernel set in use: "avx2"
+  std::string name;            // "cpu", "hip:0"
+  std::string instructionSet;  // the kernel set in use: "avx2", "gfx90a"
   std::vector<std::string> instructionSets;  // all that this machine could run
-  int threads = 1;
+  int threads = 1;             // of the host, that its operations keep busy
+  std::optional<GpuInfo> gpu;
 };
 
 /// One device. A backend that lacks an operation throws ERR_NOT_SUPPORTED, naming itself and the operation: the default
@@ -164,6 +176,8 @@ class Backend {
   /// 64-byte aligned; returns null when memory is exhausted.
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* memory, size_t bytes) = 0;
+  /// Whether every tensor should have memory of its own, exactly as large as it is: for devices that watch over its ends.
+  virtual bool exactMemory() const { return false; }
   /// Copies between host bytes and a tensor, converting from / to `type`; enqueued. `host` stays valid until it has run.
   virtual void write(Stream&, const View& y, const void* host, WireType type) = 0;
   virtual void read(Stream&, const View& x, void* host, WireType type) = 0;

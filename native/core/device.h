@@ -11,10 +11,12 @@
 
 namespace aurora {
 
-/// Backends are found by the name of the device they drive; each registers itself when its code is loaded.
+/// Backends are found by the name of the device they drive. What is linked in registers itself when its code is loaded; the others come from
+/// modules (core/modules.h).
 using BackendFactory = std::unique_ptr<Backend> (*)();
 bool registerBackend(const char* name, BackendFactory factory);
-std::vector<std::string> backendNames();
+/// Throws ERR_DEVICE when there is no such device.
+std::unique_ptr<Backend> openBackend(const std::string& name);
 
 class Device {
  public:

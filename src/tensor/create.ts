@@ -10,7 +10,7 @@ import { sizeOf, Tensor, track } from './tensor.ts'
 export interface TensorOptions {
   /** Default: f32, or what fits the typed array given. */
   dtype?: DType
-  /** Default 'cpu'. */
+  /** Default: setDefaultDevice's, 'cpu' at first. */
   device?: Device | string
 }
 

@@ -1,6 +1,7 @@
 /** Devices and their streams. */
 import { AuroraError } from '../errors.ts'
 import { type DeviceId, type DeviceInfo, type MemoryStats, native, type StreamId } from '../native.ts'
+import { expectNoCrash } from './trial.ts'
 
 /** A queue of operations: those of one stream run in order, two streams run beside each other. */
 export class Stream {
@@ -47,6 +48,7 @@ export class Device {
   readonly name: string
 
   constructor(name: string) {
+    expectNoCrash(name)
     this.id = native.openDevice(name)
     this.name = name
   }
@@ -81,8 +83,20 @@ export class Device {
 
 const devices = new Map<string, Device>()
 
-/** The device of that name ('cpu' by default), opened on first use: one object a name. */
-export function device(name: string | Device = 'cpu'): Device {
+let defaultName = 'cpu'
+
+/** The device that tensors and models are made on when none is named: 'cpu' at first. Returns the previous one's name. */
+export function setDefaultDevice(name: string): string {
+  const previous = defaultName
+  defaultName = device(name).name
+  return previous
+}
+
+/**
+ * The device of that name, opened on first use: one object a name. 'cpu'; 'hip:0', 'hip:1', … (AMD) and 'cuda:0', … (NVIDIA) when their
+ * module is built; 'emulator' and 'emulator:32' for tests. Throws ERR_DEVICE, which says what is missing.
+ */
+export function device(name: string | Device = defaultName): Device {
   if (name instanceof Device) return name
   let found = devices.get(name)
   if (!found) {

@@ -11,7 +11,8 @@ export {
   tensor,
   zeros,
 } from './create.ts'
-export { Device, device, Stream } from './device.ts'
+export { Device, device, Stream, setDefaultDevice } from './device.ts'
 export { type DType, type Encoding, elementBytes, type TypedArray } from './dtype.ts'
 export { keep, scope } from './scope.ts'
 export { sizeOf, Tensor, viewId } from './tensor.ts'
+export { tryModule } from './trial.ts'

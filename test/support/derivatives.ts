@@ -4,6 +4,7 @@ import { Tape } from '../../src/autograd/index.ts'
 import { Purpose, RandomStream, randomWords } from '../../src/random/index.ts'
 import { scope, type Tensor, tensor, zeros } from '../../src/tensor/index.ts'
 import { dot, numericGradient, relativeError, type Values } from './reference.ts'
+import './device.ts'
 
 /** A fresh seed for every run, printed so that a failure can be repeated with AURORA_TEST_SEED. */
 export const seed = Number(process.env.AURORA_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31))

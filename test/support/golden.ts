@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { SafetensorsReader } from '../../src/checkpoint/index.ts'
 import type { TrainingRows } from '../../src/models/index.ts'
 import { rowsOf } from '../../src/models/index.ts'
+import './device.ts'
 
 export const goldenFolder = fileURLToPath(new URL('../fixtures/gpt_bigcode_tiny', import.meta.url))
 

@@ -1,6 +1,7 @@
 /** Asserts that something is refused with an AuroraError of a code, whose message matches. */
 import * as assert from 'uvu/assert'
 import { AuroraError } from '../../src/errors.ts'
+import './device.ts'
 
 export async function refuses(action: () => unknown, code: string, message = /./): Promise<void> {
   let error: unknown

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { freemem, totalmem } from 'node:os'
 import type { Command } from 'commander'
 import colours from 'picocolors'
-import { native } from '../../native.ts'
-import { device } from '../../tensor/index.ts'
+import { type DeviceInfo, type ModuleFile, native } from '../../native.ts'
+import { device, tryModule } from '../../tensor/index.ts'
 import { version } from '../../version.ts'
 import { bytes, table } from '../terminal.ts'
 
@@ -54,10 +54,36 @@ function examine(): Finding[] {
       found: `${cpu.instructionSet} (usable: ${cpu.instructionSets.join(', ')}; AURORA_ISA selects one)`,
     },
     { what: 'threads', ok: true, found: `${cpu.threads} (AURORA_NUM_THREADS sets it)` },
-    { what: 'device modules', ok: true, found: 'none: this version has the CPU backend only' },
+    ...native.modules().flatMap(examineModule),
     memory(),
     python(),
   ]
+}
+
+/** A device module, the devices it finds, and the vendor's libraries it uses. It is opened in another process: drivers crash. */
+function examineModule(file: ModuleFile): Finding[] {
+  const what = `module ${file.kind}`
+  if (!file.path) return [{ what, ok: true, found: `not built: no file ${file.searched.join(', ')} ("${file.build}" builds it)` }]
+  const { contents, error, crash } = tryModule(file.kind)
+  if (!contents)
+    return [{ what, ok: false, found: `${file.path}: ${crash ?? error?.found}`, advice: error?.hint ?? driverAdvice }]
+  const devices = contents.devices.length
+  return [
+    { what, ok: true, found: `${file.path}: ${devices === 0 ? 'no' : devices} ${devices === 1 ? 'device' : 'devices'}` },
+    ...contents.devices.map(info => ({ what: `device ${info.name}`, ok: true, found: describeGpu(info) })),
+    ...contents.libraries.map(library => ({
+      what: `library ${library.name}`,
+      ok: library.path !== '',
+      found: library.path ? `${library.version}, ${library.path}` : `not found (built-in kernels serve): ${library.error}`,
+    })),
+  ]
+}
+
+const driverAdvice = 'the driver does not answer as it should: check it with its own tool (rocminfo, nvidia-smi)'
+
+function describeGpu({ instructionSet, gpu }: DeviceInfo): string {
+  if (!gpu) return instructionSet
+  return `${gpu.product} (${instructionSet}), ${gpu.computeUnits} compute units, waves of ${gpu.wave}, ${bytes(gpu.memoryBytes)}`
 }
 
 function memory(): Finding {

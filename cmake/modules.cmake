@@ -1,0 +1,100 @@
+# Device modules: shared libraries beside the add-on, which opens them when a device of theirs is asked for (native/core/modules.h).
+#   cmake -B build/modules -DAURORA_MODULES="emulator;hip;cuda" && cmake --build build/modules --target aurora_modules
+# `npm run build:emulator`, `build:hip` and `build:cuda` call this through scripts/build-module.mjs. The emulator's is built like all else; the others
+# by their vendor's compiler, in commands of their own, because as compilers of a whole CMake project neither fits beside g++.
+set(AURORA_MODULES "" CACHE STRING "Device modules to build: emulator, hip, cuda")
+set(AURORA_HIP_ARCHITECTURES gfx90a CACHE STRING "AMD architectures to compile for")
+set(AURORA_CUDA_ARCHITECTURES 80 90 CACHE STRING "NVIDIA architectures to compile for; newer ones compile the last one's code when they load it")
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+set(hip ${native}/hip)
+set(gpu_sources
+  ${native}/core/backend.cpp
+  ${hip}/module.cpp
+)
+set(gpu_kernels
+  ${hip}/backend.hip.cpp
+  ${hip}/stream.hip.cpp
+  ${hip}/elementwise/convert.hip.cpp
+  ${hip}/elementwise/elementwise.hip.cpp
+  ${hip}/embedding/embedding.hip.cpp
+)
+set(gpu_vendor
+  ${hip}/portable/runtime_gpu.hip.cpp
+  ${hip}/portable/vendor.hip.cpp
+)
+set(gpu_emulator
+  ${hip}/portable/emulator.cpp
+  ${hip}/portable/emulator_memory.cpp
+  ${hip}/portable/runtime_emulator.cpp
+  ${hip}/portable/vendor_emulator.cpp
+)
+
+set(module_folder ${CMAKE_CURRENT_SOURCE_DIR}/build/Release)
+add_custom_target(aurora_modules)
+
+# --- the emulator, for both widths of waves ---------------------------------------------------------------------------
+if(AURORA_TESTS OR "emulator" IN_LIST AURORA_MODULES)
+  foreach(wave 64 32)
+    # Without core/ and module.cpp, which the tests have or do not need.
+    add_library(aurora_emulated_${wave} OBJECT ${gpu_kernels} ${gpu_emulator})
+    target_link_libraries(aurora_emulated_${wave} PUBLIC aurora_options)
+    target_compile_definitions(aurora_emulated_${wave} PUBLIC AURORA_EMULATOR AURORA_WAVE=${wave})
+    target_compile_options(aurora_emulated_${wave} PRIVATE -O2)
+  endforeach()
+endif()
+if("emulator" IN_LIST AURORA_MODULES)
+  foreach(wave 64 32)
+    add_library(aurora_emulator_${wave} MODULE ${gpu_sources} ${native}/cpu/limits.cpp)
+    target_link_libraries(aurora_emulator_${wave} PRIVATE aurora_emulated_${wave} ${CMAKE_DL_LIBS})
+    set_target_properties(aurora_emulator_${wave} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${module_folder})
+    add_dependencies(aurora_modules aurora_emulator_${wave})
+  endforeach()
+  set_target_properties(aurora_emulator_64 PROPERTIES OUTPUT_NAME aurora_emulator)
+  set_target_properties(aurora_emulator_32 PROPERTIES OUTPUT_NAME aurora_emulator32)
+endif()
+
+# --- the vendors' compilers -------------------------------------------------------------------------------------------
+# One command for each source, with the dependencies that the compiler finds, and one that links.
+function(aurora_vendor_module kind compile link)
+  foreach(source ${gpu_sources} ${gpu_kernels} ${gpu_vendor})
+    file(RELATIVE_PATH name ${native} ${source})
+    set(object ${CMAKE_CURRENT_BINARY_DIR}/${kind}/${name}.o)
+    get_filename_component(folder ${object} DIRECTORY)
+    file(MAKE_DIRECTORY ${folder})
+    add_custom_command(
+      OUTPUT ${object}
+      COMMAND ${compile} -std=c++20 -O3 -I${native} -DAURORA_VERSION="${version}" -MD -MF ${object}.d -c ${source} -o ${object}
+      DEPENDS ${source}
+      DEPFILE ${object}.d
+      COMMENT "${kind}: ${name}"
+      COMMAND_EXPAND_LISTS
+      VERBATIM)
+    list(APPEND objects ${object})
+  endforeach()
+  set(module ${module_folder}/aurora_${kind}.so)
+  file(MAKE_DIRECTORY ${module_folder})
+  add_custom_command(OUTPUT ${module} COMMAND ${link} ${objects} -o ${module} DEPENDS ${objects} COMMENT "${kind}: aurora_${kind}.so" COMMAND_EXPAND_LISTS VERBATIM)
+  add_custom_target(aurora_${kind} DEPENDS ${module})
+  add_dependencies(aurora_modules aurora_${kind})
+endfunction()
+
+set(host_options -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -Wall -Wextra -Wno-missing-field-initializers -Wno-unused-parameter)
+if("hip" IN_LIST AURORA_MODULES)
+  find_program(AURORA_HIPCC hipcc PATHS /opt/rocm/bin REQUIRED)
+  list(TRANSFORM AURORA_HIP_ARCHITECTURES PREPEND --offload-arch= OUTPUT_VARIABLE architectures)
+  # Where CUDA is installed, too, hipcc would take its compiler.
+  set(hipcc ${CMAKE_COMMAND} -E env HIP_PLATFORM=amd ${AURORA_HIPCC} ${architectures})
+  aurora_vendor_module(hip "${hipcc};-x;hip;${host_options};-fno-math-errno" "${hipcc};-shared;-Wl,-rpath,$ORIGIN;-Wl,-z,nodelete")
+endif()
+if("cuda" IN_LIST AURORA_MODULES)
+  find_program(AURORA_NVCC nvcc PATHS /usr/local/cuda/bin REQUIRED)
+  foreach(architecture ${AURORA_CUDA_ARCHITECTURES})
+    list(APPEND gencode -gencode arch=compute_${architecture},code=sm_${architecture})
+  endforeach()
+  list(GET AURORA_CUDA_ARCHITECTURES -1 newest)
+  list(APPEND gencode -gencode arch=compute_${newest},code=compute_${newest})
+  list(JOIN host_options "," host)
+  aurora_vendor_module(cuda "${AURORA_NVCC};-x;cu;${gencode};--expt-relaxed-constexpr;-Xcompiler;${host}"
+    "${AURORA_NVCC};-shared;--cudart;static;-Xlinker;-rpath,$ORIGIN;-Xlinker;-znodelete")
+endif()
