@@ -33,6 +33,11 @@ const asked = command.args.length === 0 ? questions : command.args.map(findQuest
 const machine = describeMachine()
 const peaks = await measurePeaks(quick)
 showMachine(machine, peaks)
+if (peaks.busyElsewhere > 0.1) {
+  console.log(
+    colours.yellow(`other programs kept ${peaks.busyElsewhere.toFixed(1)} processors busy: results will vary, and fall short`),
+  )
+}
 for (const question of asked) {
   console.log(`\n${colours.bold(question.name)}: ${question.asks}`)
   const started = performance.now()

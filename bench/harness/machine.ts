@@ -56,9 +56,20 @@ export interface Peaks {
   copy: Rates
   /** Bytes read plus bytes written, in place. */
   update: Rates
+  /** Processors that other programs kept busy meanwhile: above a tenth or so, no number of this run is the machine's own. */
+  busyElsewhere: number
+}
+
+/** Starts counting; what it returns says how many processors other programs have kept busy on average since. */
+function watchOthers(): () => number {
+  const busy = () => cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000
+  const own = () => (process.cpuUsage().user + process.cpuUsage().system) / 1e6
+  const [started, before] = [performance.now(), busy() - own()]
+  return () => Math.max(0, (busy() - own() - before) / ((performance.now() - started) / 1000))
 }
 
 export async function measurePeaks(quick: boolean): Promise<Peaks> {
+  const others = watchOthers()
   const options = { bytes: quick ? 2 ** 27 : 2 ** 29 }
   const rates = async (kind: ProbeKind): Promise<Rates> => ({
     one: await measureRate('cpu', kind, { ...options, threads: 'one' }),
@@ -74,6 +85,7 @@ export async function measurePeaks(quick: boolean): Promise<Peaks> {
     read: await rates('read'),
     copy: await rates('copy'),
     update: await rates('update'),
+    busyElsewhere: others(),
   }
   await device().trim()
   return peaks
