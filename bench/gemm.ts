@@ -61,14 +61,15 @@ function ask(
     }[product]
     const amount = 2 * n * d * f
     const calls = callsFor(amount, peaks[dtype].all)
+    const problem = `${dtype} ${product} ${n} ${d} ${f}`
+    const able: Peer[] = []
+    for (const peer of peers) if (await peer.can(problem)) able.push(peer)
     const row = await measure(setting, {
       what,
       of: dtype,
       amount,
       run: () => timeCalls(device, calls, work),
-      peers: peers
-        .filter(({ name }) => name !== 'OpenBLAS' || dtype === 'f32')
-        .map(peer => peer.contender(`${dtype} ${product} ${n} ${d} ${f}`, calls)),
+      peers: able.map(peer => peer.contender(problem, calls)),
       repeats: quick ? 3 : 9,
     })
     const { share, oneDNN } = targets[dtype]

@@ -1,6 +1,7 @@
 /**
  * What results are compared with. A peer is a program that reads one line for each run, `<problem> <calls>`, does the calls and
- * answers with the seconds of one of them; a problem that it has not just had it sets up and runs once untimed.
+ * answers with the seconds of one of them; a problem that it has not just had it sets up and runs once untimed. A problem that
+ * this machine or its version has no way to do it answers with `cannot: …`.
  */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, statSync } from 'node:fs'
@@ -49,6 +50,10 @@ export class Peer {
 
   contender(problem: string, calls: number): Contender {
     return { name: this.name, settle: this.#settle, run: async () => Number(await this.ask(`${problem} ${calls}`)) }
+  }
+
+  async can(problem: string): Promise<boolean> {
+    return !(await this.ask(`${problem} 1`)).startsWith('cannot')
   }
 
   async ask(line: string): Promise<string> {

@@ -2,6 +2,7 @@
 #include <cblas.h>
 
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "peer.h"
@@ -10,6 +11,7 @@ int main() {
   std::ostringstream about;
   about << openblas_get_config() << ", kernels for " << openblas_get_corename() << ", " << openblas_get_num_threads() << " threads";
   serve(about.str(), [](const Product& p) -> Run {
+    if (p.dtype != "f32") throw std::runtime_error("it multiplies f32 only");
     const auto filled = [](long size) { return std::make_shared<std::vector<float>>(size, 0.01f); };
     const auto x = filled(p.n * p.d), weight = filled(p.f * p.d), y = filled(p.n * p.f);
     const int n = p.n, d = p.d, f = p.f;

@@ -1,8 +1,9 @@
 // How a peer program talks: one line says what it is; then for every line `<problem> <calls>` it does the calls and answers with the
-// seconds of one of them. A problem that differs from the one before is set up and run once untimed.
+// seconds of one of them. A problem that differs from the one before is set up and run once untimed; `cannot` answers one that fails at that.
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <iostream>
 #include <sstream>
@@ -29,8 +30,14 @@ inline void serve(const std::string& about, const std::function<Run(const Produc
     const std::string problem = line.substr(0, line.rfind(' '));
     if (problem != last) {
       run = nullptr;  // frees the data of the one before
-      run = prepare(product);
-      run();
+      last.clear();
+      try {
+        run = prepare(product);
+        run();
+      } catch (const std::exception& error) {
+        std::cout << "cannot: " << error.what() << std::endl;
+        continue;
+      }
       last = problem;
     }
     const auto started = std::chrono::steady_clock::now();

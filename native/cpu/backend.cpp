@@ -1,20 +1,17 @@
 // The CPU backend: every operation becomes a task of the stream that calls its kernel.
 #include "core/backend.h"
 
-#include <sys/mman.h>
-
 #include <atomic>
 #include <cstdlib>
 
 #include "core/device.h"
 #include "cpu/instruction_set.h"
 #include "cpu/limits.h"
+#include "cpu/pages.h"
 #include "cpu/stream.h"
 
 namespace aurora::cpu {
 namespace {
-
-constexpr size_t kHugePage = size_t{2} << 20;
 
 std::atomic<size_t> held{0};  // by all CPU devices of the process
 
@@ -34,10 +31,8 @@ class CpuBackend final : public Backend {
       held -= bytes;
       return nullptr;
     }
-    const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
-    void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    void* const memory = allocatePages(bytes);
     if (!memory) held -= bytes;
-    if (memory && bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
     return memory;
   }
   void release(void* memory, size_t bytes) override {

@@ -6,6 +6,8 @@
 #include <memory>
 #include <new>
 
+#include "cpu/pages.h"
+
 namespace aurora::cpu {
 
 class Scratch {
@@ -27,12 +29,11 @@ class Scratch {
 
   void* bytes(int slot, size_t size) {
     if (size > size_[slot]) {
-      const size_t rounded = (size + 4095) / 4096 * 4096;
       memory_[slot].reset();
       size_[slot] = 0;
-      memory_[slot].reset(std::aligned_alloc(4096, rounded));
+      memory_[slot].reset(allocatePages(size));
       if (!memory_[slot]) throw std::bad_alloc();
-      size_[slot] = rounded;
+      size_[slot] = size;
     }
     return memory_[slot].get();
   }

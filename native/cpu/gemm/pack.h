@@ -11,10 +11,11 @@ namespace aurora::cpu::AURORA_ISA {
 template <int R>
 constexpr int kGroups = (R + W - 1) / W;  // vectors that hold the lanes of a panel
 
-/// Elements from one panel to the next. Where R is no multiple of W the last store of a panel reaches over its end.
+/// Elements from one panel to the next. Where R is no multiple of W the last store of a panel reaches over its end. An odd number of cache
+/// lines: panels that are filled side by side would meet in the same few sets of the cache otherwise.
 template <int R>
 constexpr int64_t panelStride(int64_t steps) {
-  return R % W == 0 ? steps * R : (steps * R + 2 * W - 1) / W * W;
+  return ((steps * R + (R % W ? W : 0) + 15) / 16 | 1) * 16;
 }
 
 /// The 32-bit words at p, whole or from `available` elements, zero beyond: W f32 or W pairs of bf16.
@@ -89,26 +90,35 @@ inline f32v loadAcross(const T* row, const T* next, int64_t lane, int64_t availa
   }
 }
 
-/// A source whose neighbours in memory are neighbouring lanes: rows are copied, all panels side by side.
+/// A source whose neighbours in memory are neighbouring lanes: rows are copied into all panels, a few at a time, so that a panel's lines of
+/// memory are filled at once; the next ones come nearer meanwhile, because rows far apart escape the machine's own foresight.
 template <int R, class Packed, class T>
 void packAcross(const T* source, int64_t ld, int64_t lanes, int64_t readable, int64_t depth, Packed* panels) {
   const int64_t steps = ceilDiv(depth, kDepth<Packed>), stride = panelStride<R>(steps);
-  for (int64_t step = 0; step < steps; ++step) {
-    const int64_t k = step * kDepth<Packed>;
-    const T* row = source + k * ld;
-    const T* next = k + 1 < depth ? row + ld : nullptr;
-    float* to = reinterpret_cast<float*>(panels + step * R);
-    int64_t lane = 0;
-    for (; lane + kGroups<R> * W <= readable && lane < lanes; lane += R, to += stride)
-      unroll<kGroups<R>>([&](auto g) __attribute__((always_inline)) {
-        store(to + g * W, loadAcross<true, Packed>(row, next, lane + g * W, W));
-      });
-    for (; lane < lanes; lane += R, to += stride)
-      for (int g = 0; g < kGroups<R>; ++g) {
-        const int64_t first = lane + g * W, available = readable - first;
-        store(to + g * W, available <= 0 ? f32v{} : available < W ? loadAcross<false, Packed>(row, next, first, available)
-                                                                  : loadAcross<true, Packed>(row, next, first, W));
+  constexpr int64_t kSteps = 4;
+  for (int64_t begin = 0; begin < steps; begin += kSteps) {
+    const int64_t end = begin + kSteps < steps ? begin + kSteps : steps;
+    Packed* panel = panels;
+    for (int64_t lane = 0; lane < lanes; lane += R, panel += stride) {
+      const bool whole = lane + kGroups<R> * W <= readable;
+      for (int64_t step = begin; step < end; ++step) {
+        const int64_t k = step * kDepth<Packed>;
+        const T* row = source + k * ld;
+        const T* next = k + 1 < depth ? row + ld : nullptr;
+        float* to = reinterpret_cast<float*>(panel + step * R);
+        for (int i = 0; i < kDepth<Packed>; ++i) __builtin_prefetch(row + (kSteps * kDepth<Packed> + i) * ld + lane);
+        if (whole)
+          unroll<kGroups<R>>([&](auto g) __attribute__((always_inline)) {
+            store(to + g * W, loadAcross<true, Packed>(row, next, lane + g * W, W));
+          });
+        else
+          for (int g = 0; g < kGroups<R>; ++g) {
+            const int64_t first = lane + g * W, available = readable - first;
+            store(to + g * W, available <= 0 ? f32v{} : available < W ? loadAcross<false, Packed>(row, next, first, available)
+                                                                      : loadAcross<true, Packed>(row, next, first, W));
+          }
       }
+    }
   }
 }
 
