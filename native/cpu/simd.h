@@ -70,7 +70,16 @@ inline void store(bf16* p, f32v v) {
 #else
   const u32v b = (u32v)v;
   const u32v rounded = v == v ? b + 0x7fff + ((b >> 16) & 1) : b | 0x400000;
-  const u16v h = __builtin_convertvector(rounded >> 16, u16v);
+  const u32v upper = rounded >> 16;
+#if defined(__AVX2__) && defined(__GNUC__) && !defined(__clang__) && AURORA_SIMD_WIDTH == 8
+  // GCC's conversion masks what is zero already, and crosses the halves.
+  typedef int Half __attribute__((vector_size(16)));
+  Half halves[2];
+  std::memcpy(halves, &upper, sizeof upper);
+  const u16v h = (u16v)__builtin_ia32_packusdw128(halves[0], halves[1]);
+#else
+  const u16v h = __builtin_convertvector(upper, u16v);
+#endif
 #endif
   std::memcpy(p, &h, sizeof h);
 }

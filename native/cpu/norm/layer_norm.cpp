@@ -2,12 +2,35 @@
 #include <cmath>
 
 #include "cpu/loops.h"
+#include "cpu/past.h"
 
 namespace aurora::cpu::AURORA_ISA {
 namespace {
 
+/// Stores that may go past the caches: then p is aligned, and only whole vectors are stored.
+template <bool past, class T, class Count>
+inline void storeResult(T* p, f32v v, Count count) {
+  if constexpr (past)
+    storePast(p, v);
+  else
+    store(p, v, count);
+}
+/// Whether storeResult<true> may write the rows of y.
 template <class T>
-void normaliseRow(const LayerNorm& args, int64_t n, int64_t width, float* h) {
+bool rowsGoPast(const View& y, int64_t width) {
+  return isBeyondCaches(y) && width % W == 0 && reinterpret_cast<uintptr_t>(y.data) % (W * sizeof(T)) == 0;
+}
+
+/// A parameter's values: itself, or a copy in `memory`, so that not every row converts them.
+template <class T>
+const float* widened(const View& parameter, int64_t width, float* memory) {
+  if constexpr (std::is_same_v<T, float>) return parameter.as<float>();
+  forVectors(0, width, [&](int64_t j, auto count) { store(memory + j, load(parameter.as<T>() + j, count), count); });
+  return memory;
+}
+
+template <class T, bool past>
+void normaliseRow(const LayerNorm& args, int64_t n, int64_t width, const float* gamma, const float* beta, float* h) {
   const T* x = args.x.as<T>() + n * width;
   T* y = args.y.as<T>() + n * width;
   // The row h stays in the cache as f32: sum may alias x, and the statistics are of the unrounded sum.
@@ -17,7 +40,7 @@ void normaliseRow(const LayerNorm& args, int64_t n, int64_t width, float* h) {
     T* total = args.sum.as<T>() + n * width;
     mean = sumVectors(width, [&](int64_t j, auto count) {
       const f32v v = load(x + j, count) + load(residual + j, count);
-      store(total + j, v, count);
+      storeResult<past>(total + j, v, count);
       store(h + j, v, count);
       return v;
     });
@@ -30,13 +53,13 @@ void normaliseRow(const LayerNorm& args, int64_t n, int64_t width, float* h) {
   }
   mean /= static_cast<float>(width);
   const float variance = sumVectors(width, [&](int64_t j, auto count) {
+    __builtin_prefetch(x + width + j);  // of the next row: this pass and the one after it leave memory idle
     const f32v d = load(h + j, count) - mean;
     return d * d;
   }) / static_cast<float>(width);
   const float rstd = 1 / std::sqrt(variance + static_cast<float>(args.epsilon));
-  const T *gamma = args.gamma.as<T>(), *beta = args.beta.as<T>();
   forVectors(0, width, [&](int64_t j, auto count) {
-    store(y + j, (load(h + j, count) - mean) * rstd * load(gamma + j, count) + load(beta + j, count), count);
+    storeResult<past>(y + j, (load(h + j, count) - mean) * rstd * load(gamma + j, count) + load(beta + j, count), count);
   });
   if (args.mean) args.mean.as<float>()[n] = mean;
   if (args.rstd) args.rstd.as<float>()[n] = rstd;
@@ -76,11 +99,16 @@ void layerNorm(Context& context, const LayerNorm& args) {
   const int64_t rows = args.x.shape[0], width = args.x.shape[1];
   const int64_t grain = rowGrain(width), tasks = (rows + grain - 1) / grain;
   const int64_t stride = (width + 15) / 16 * 16;
-  float* h = context.scratch.get<float>(0, (tasks > 1 ? context.pool.threads() : 1) * stride);
+  float* h = context.scratch.get<float>(0, (tasks > 1 ? context.pool.threads() : 1) * 3 * stride);
   withFloat(args.x.dtype, [&](auto type) {
     using T = decltype(type);
+    const bool past = rowsGoPast<T>(args.y, width) && (!args.sum || rowsGoPast<T>(args.sum, width));
+    const auto run = past ? &normaliseRow<T, true> : &normaliseRow<T, false>;
     const auto piece = [&](int64_t task, int thread) {
-      for (int64_t n = task * grain; n < std::min(rows, (task + 1) * grain); ++n) normaliseRow<T>(args, n, width, h + thread * stride);
+      float* const own = h + thread * 3 * stride;
+      const float *gamma = widened<T>(args.gamma, width, own + stride), *beta = widened<T>(args.beta, width, own + 2 * stride);
+      for (int64_t n = task * grain; n < std::min(rows, (task + 1) * grain); ++n) run(args, n, width, gamma, beta, own);
+      if (past) finishStoresPast();
     };
     if (tasks == 1)
       piece(0, 0);

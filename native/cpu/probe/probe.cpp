@@ -1,9 +1,6 @@
 // Work that shows the machine's peak: arithmetic that never leaves the registers, and passes over memory that do nothing else.
 #include "cpu/loops.h"
-
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
+#include "cpu/past.h"
 
 namespace aurora::cpu::AURORA_ISA {
 namespace {
@@ -60,28 +57,13 @@ void readAll(const float* x, int64_t size) {
   use(sum(total[0]));
 }
 
-/// Stores an aligned vector past the caches, which then read nothing to be overwritten.
-inline void storePast(float* p, f32v v) {
-#if defined(__AVX512F__) && AURORA_SIMD_WIDTH == 16
-  _mm512_stream_ps(p, (__m512)v);
-#elif defined(__AVX__) && AURORA_SIMD_WIDTH == 8
-  _mm256_stream_ps(p, (__m256)v);
-#elif defined(__SSE2__) && AURORA_SIMD_WIDTH == 4
-  _mm_stream_ps(p, (__m128)v);
-#else
-  store(p, v);
-#endif
-}
-
 void copyAll(const float* x, float* y, int64_t size) {
   const int64_t toAligned = static_cast<int64_t>(-reinterpret_cast<uintptr_t>(y) % sizeof(f32v) / sizeof(float));
   int64_t i = 0;
   for (; i < std::min(size, toAligned); ++i) y[i] = x[i];
   for (; i + W <= size; i += W) storePast(y + i, load(x + i));
   for (; i < size; ++i) y[i] = x[i];
-#if defined(__SSE2__)
-  _mm_sfence();
-#endif
+  finishStoresPast();
 }
 
 void updateAll(float* x, int64_t size) {
