@@ -46,13 +46,14 @@ struct Workspace {
   float maximum[kSplitHeads], total[kSplitHeads];
 
   static int64_t floats(const Lengths<Packed>& lengths) {
-    return int64_t{kTileKeys + kSplitHeads} * (lengths.across + lengths.down) + kTileKeys * kSplitHeads + 64;
+    return int64_t{kTileKeys} * (lengths.across + lengths.down) + lengths.panelsAt(kSplitHeads) + kSplitHeads * lengths.down +
+           kTileKeys * kSplitHeads + 64;
   }
   Workspace(const Lengths<Packed>& ofHead, float* memory, int heads) : lengths(ofHead), lanes(roundUp(heads, W)) {
     keys = reinterpret_cast<Packed*>(memory);
     values = keys + kTileKeys * lengths.across;
     queries = values + kTileKeys * lengths.down;
-    sums = reinterpret_cast<float*>(queries + kSplitHeads * lengths.across);
+    sums = reinterpret_cast<float*>(queries + lengths.panelsAt(kSplitHeads));
     scores = sums + kSplitHeads * lengths.down;
     std::fill_n(sums, (heads + kStripRows) * lengths.down, 0.0f);
     std::fill_n(maximum, lanes, -__builtin_inff());
@@ -82,10 +83,13 @@ void multiplyQueries(const Split<T>& split, const Workspace<Packed>& work, int64
       strip = work.keys;
       stripRow = lengths.across;
     }
-    for (int h = 0; h < work.lanes; h += kPanel) {
-      const auto multiply = work.lanes - h > W ? &multiplyStrip<kStripRows, kTileVectors, Packed> : &multiplyStrip<kStripRows, 1, Packed>;
-      multiply(strip, stripRow, 1, work.queries + h * lengths.steps, kPanel, lengths.steps, work.scores + j * work.lanes + h, work.lanes,
-               false);
+    for (int h = 0, lanes; h < work.lanes; h += lanes) {
+      // A row of scores ends with its last vector, be the panel wider or not.
+      const bool whole = work.lanes - h >= kPanel;
+      lanes = whole ? kPanel : W;
+      const auto multiply = whole ? &multiplyStrip<kStripRows, kTileVectors, Packed> : &multiplyStrip<kStripRows, 1, Packed>;
+      multiply(strip, stripRow, 1, work.queries + lengths.panelsAt(h) + h % kPanel, kPanel, lengths.steps,
+               work.scores + j * work.lanes + h, work.lanes, false);
     }
   }
 }

@@ -76,7 +76,7 @@ struct Lengths {
       : width(static_cast<int>(headWidth)), steps(width / kDepth<Packed>), across(packedStride(steps)), down(packedStride(width)) {}
   /// Where key j begins in rows packed down, and (at the start of a panel) in transposed panels.
   int64_t rowsAt(int64_t j) const { return j / kDepth<Packed> * down; }
-  int64_t panelsAt(int64_t j) const { return j * steps; }
+  int64_t panelsAt(int64_t j) const { return j / kPanel * panelStride<kPanel>(steps); }
 };
 
 /// Packs a tile of the keys or values of one head down into rows. `from` is the head's part of row 0 of qkv; rows past N are 0.
