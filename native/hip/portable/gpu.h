@@ -81,6 +81,14 @@ AURORA_DEVICE inline uint64_t ballot(bool flag, Site = Site::current()) {
 #endif
 }
 
+AURORA_DEVICE inline int waveUniform(int v) {
+#ifdef __HIP_DEVICE_COMPILE__
+  return __builtin_amdgcn_readfirstlane(v);
+#else
+  return v;
+#endif
+}
+
 template <class T>
 __device__ inline T* sharedMemory() {
   extern __shared__ Bits128 auroraShared[];
@@ -104,6 +112,25 @@ AURORA_DEVICE inline void storeBits(T* p, const Bits<bytes>& bits) {
     *reinterpret_cast<Bits<bytes>*>(p) = bits;
 }
 AURORA_DEVICE inline int bitCount(uint64_t bits) { AURORA_ON_DEVICE(return __popcll(bits)); }
+
+AURORA_DEVICE inline float fastExp2(float x) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  // The built-in function is younger than ROCm 6, and exp2f scales its argument for the sake of subnormal results.
+#if __has_builtin(__builtin_amdgcn_exp2f)
+  return __builtin_amdgcn_exp2f(x);
+#else
+  float y;
+  asm("v_exp_f32 %0, %1" : "=v"(y) : "v"(x));
+  return y;
+#endif
+#elif defined(__CUDA_ARCH__)
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  AURORA_ON_DEVICE();
+#endif
+}
 
 AURORA_DEVICE inline uint64_t atomicMinimum(uint64_t* p, uint64_t v) {
   AURORA_ON_DEVICE(return ::atomicMin(reinterpret_cast<unsigned long long*>(p), static_cast<unsigned long long>(v)));

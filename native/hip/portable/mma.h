@@ -136,9 +136,64 @@ struct Accumulator {
   AURORA_DEVICE static constexpr int firstOfSlot(int slot) { return kWave == 64 ? slot : slot * 2; }
 };
 
+/// A lane's share of a 16 × 16 result that lies as an operand does, (row, column) where that has (outer, k): for chains of products, (a·bᵀ)·d.
+/// Once element-wise work is done it is the next product's operand as it stands, and of a row each lane holds neighbours.
+struct OperandAccumulator {
+  static constexpr int kSize = kTile * kTile / kWave;
+  static constexpr int kRows = kWave == 64 ? 1 : 2;  // of which a lane holds elements
+  static constexpr int kRun = kWave == 64 ? 4 : 2;   // neighbours along the row: elements i … i + kRun − 1, i a multiple of kRun
+  float values[kSize];
+
+  AURORA_DEVICE static int row(int lane, int i) { return Operand<float>::outer(lane, i); }
+  AURORA_DEVICE static int column(int lane, int i) { return Operand<float>::k(lane, i); }
+  /// Element i's row among the lane's rows, and that row's number.
+  AURORA_DEVICE static constexpr int rowSlot(int i) { return kWave == 64 ? 0 : i / 2 & 1; }
+  AURORA_DEVICE static int rowOfSlot(int lane, int slot) { return row(lane, slot * 2); }
+
+  AURORA_DEVICE void clear() {
+    for (float& value : values) value = 0;
+  }
+
+  /// op over what the lanes that share a row hold for it; each of them gets the result. A wave operation.
+  template <class Op>
+  AURORA_DEVICE static float reduceRow(float x, Op op, Site site = Site::current()) {
+    return waveReduce<4, kWave == 64 ? 16 : 1>(x, op, site);
+  }
+
+  /// As an operand; to bf16 each is rounded to nearest, a tie away from zero.
+  template <class T>
+  AURORA_DEVICE Operand<T> operand() const {
+    Operand<T> result;
+    if constexpr (sizeof(T) == sizeof(float)) {
+      memcpy(result.values, values, sizeof values);
+    } else {
+      AURORA_UNROLL
+      for (int i = 0; i < kSize; i += 2) {
+        uint32_t bits[2];
+        memcpy(bits, values + i, sizeof bits);
+        const uint32_t pair = (bits[0] + 0x8000) >> 16 | ((bits[1] + 0x8000) & 0xffff0000u);
+        memcpy(result.values + i, &pair, sizeof pair);
+      }
+    }
+    return result;
+  }
+};
+
 /// c[r][j] += Σₖ a[r][k]·b[j][k]. A wave operation.
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<bf16>& a, const Operand<bf16>& b, Site site = Site::current());
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<float>& a, const Operand<float>& b, Site site = Site::current());
+
+template <class T>
+AURORA_DEVICE inline void multiplyAdd(OperandAccumulator& c, const Operand<T>& a, const Operand<T>& b, Site site = Site::current()) {
+  // An operand lies like a result on NVIDIA's units, like a transposed one on AMD's.
+  Accumulator product;
+  memcpy(product.values, c.values, sizeof c.values);
+  if constexpr (kWave == 64)
+    multiplyAdd(product, b, a, site);
+  else
+    multiplyAdd(product, a, b, site);
+  memcpy(c.values, product.values, sizeof c.values);
+}
 
 /// x = high + middle + low, exactly (but for parts of subnormal size).
 struct Split {

@@ -31,9 +31,11 @@
 //   shuffle(v, lane), shuffleXor(v, mask), shuffleDown(v, delta)
 //                                           another lane's v (any trivially copyable type of 4 or 8 bytes). Down past the end: unspecified.
 //   ballot(flag)                            bit l of the uint64_t: lane l's flag
+//   waveUniform(int)                        v, which is equal in all lanes of the wave: AMD may then keep it in a scalar register
 //   sharedMemory<T>()                       the start of the block's dynamic shared memory, aligned to 16 bytes
 //   loadBits<n>(p), storeBits<n>(p, Bits<n>) a power of two up to 16 bytes by one instruction; p aligned to it (loadRun, storeRun: typed)
 //   bitCount(uint64_t)
+//   fastExp2(float)                         2^x by one instruction, to a few 2⁻²³ of it; what would be below 2⁻¹²⁶ is 0
 //   atomicMinimum(uint64_t*, v), atomicIncrease(uint32_t*, v) → old value
 //   threadFence()                           earlier writes are seen by the whole device before later ones
 //   launch<kernel>(queue, Grid, threads, sharedBytes, arguments…)

@@ -1,0 +1,110 @@
+// Tiles of keys, values, queries or dy in shared memory, and their way there: from global memory into registers while the tile before is
+// being worked on, then into shared memory.
+#pragma once
+
+#include "hip/portable/mma.h"
+
+namespace aurora::hip::flash {
+
+/// An operand from global memory: of the lane's rows (their order is OperandAccumulator's), columns `column` … `column` + 15. Columns from `width`
+/// on, and rows that are null, are 0.
+template <class T>
+AURORA_DEVICE inline Operand<T> operandOf(const T* const (&rows)[OperandAccumulator::kRows], int column, int width) {
+  constexpr int kRun = OperandAccumulator::kRun;
+  Operand<T> operand;
+  const int lane = laneIndex();
+  AURORA_UNROLL
+  for (int i = 0; i < Operand<T>::kSize; i += kRun) {
+    const T* from = rows[OperandAccumulator::rowSlot(i)];
+    const int k = column + Operand<T>::k(lane, i);
+    const Run<kRun, T> run = from && k < width ? loadRun<kRun>(from + k) : Run<kRun, T>{};
+    memcpy(operand.values + i, &run, sizeof run);
+  }
+  return operand;
+}
+
+/// kRows rows of W columns, as operands of products. Those that are summed over along the rows' columns are read from rows as they are, those
+/// that are summed over across rows from a transposed copy: bf16 wants its neighbours along the sum in one word, while floats are read one by
+/// one from the rows. Strides keep the 16 rows of an operand in different banks.
+template <class T, int kRows, int W, bool along, bool across>
+struct Tile {
+  static constexpr bool kTransposed = across && sizeof(T) == 2, kPlain = along || !kTransposed;
+  static constexpr int kPad = kWave == 64 ? 4 : 8;
+  static constexpr int kStride = W + kPad, kTransposedStride = kRows + kPad;
+  static constexpr int kTransposedAt = kPlain ? kRows * kStride : 0;
+  static constexpr int kSize = kTransposedAt + (kTransposed ? W * kTransposedStride : 0);
+  T* memory;
+
+  /// (outer, k) = (row, column), from there on.
+  AURORA_DEVICE Operand<T> alongRows(int row, int column) const {
+    static_assert(kPlain);
+    Operand<T> operand;
+    operand.loadAlongK(memory + row * kStride + column, kStride);
+    return operand;
+  }
+  /// (outer, k) = (column, row).
+  AURORA_DEVICE Operand<T> acrossRows(int column, int row) const {
+    Operand<T> operand;
+    if constexpr (kTransposed)
+      operand.loadAlongK(memory + kTransposedAt + column * kTransposedStride + row, kTransposedStride);
+    else
+      operand.loadAcrossK(memory + row * kStride + column, kStride);
+    return operand;
+  }
+};
+
+/// to[c] = factor·from[c]; `to` is aligned to the run.
+template <int count, class T>
+AURORA_DEVICE inline void storeScaled(T* to, const Run<count, float>& from, float factor) {
+  Run<count, T> scaled;
+  AURORA_UNROLL
+  for (int c = 0; c < count; ++c) scaled.values[c] = fromFloat<T>(from.values[c] * factor);
+  storeRun(to, scaled);
+}
+
+/// A thread's share of a tile on its way: patches of 4 × 4.
+template <class T, int kRows, int W, int threads>
+class Patches {
+ public:
+  /// Rows begin at row(r), null for none; their columns from `width` on, and rows that are none, are 0.
+  template <class Row>
+  AURORA_DEVICE void load(int width, Row&& row) {
+    forEach([&](int patch, int r, int column) {
+      AURORA_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        const T* from = row(r + i);
+        parts_[patch][i] = from && column < width ? loadRun<4>(from + column) : Run<4, T>{};
+      }
+    });
+  }
+  template <bool along, bool across>
+  AURORA_DEVICE void store(const Tile<T, kRows, W, along, across>& tile) {
+    using Target = Tile<T, kRows, W, along, across>;
+    forEach([&](int patch, int r, int column) {
+      AURORA_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        if constexpr (Target::kPlain) storeRun(tile.memory + (r + i) * Target::kStride + column, parts_[patch][i]);
+        if constexpr (Target::kTransposed) {
+          const Run<4, T> down{{parts_[patch][0].values[i], parts_[patch][1].values[i], parts_[patch][2].values[i], parts_[patch][3].values[i]}};
+          storeRun(tile.memory + Target::kTransposedAt + (column + i) * Target::kTransposedStride + r, down);
+        }
+      }
+    });
+  }
+
+ private:
+  static constexpr int kCount = kRows / 4 * (W / 4), kEach = (kCount + threads - 1) / threads;
+
+  template <class Body>
+  AURORA_DEVICE static void forEach(Body&& body) {
+    AURORA_UNROLL
+    for (int patch = 0; patch < kEach; ++patch) {
+      const int index = threadIndex() + patch * threads;
+      if (kCount % threads == 0 || index < kCount) body(patch, index % (kRows / 4) * 4, index / (kRows / 4) * 4);
+    }
+  }
+
+  Run<4, T> parts_[kEach][4];
+};
+
+}  // namespace aurora::hip::flash
