@@ -89,7 +89,7 @@ struct OnlineSoftmax {
         AURORA_UNROLL
         for (int i = 0; i < OperandAccumulator::kSize; i += kRun) {
           Run<kRun, float> run;
-          memcpy(&run, sums[t][k].values + i, sizeof run);
+          __builtin_memcpy(&run, sums[t][k].values + i, sizeof run);
           body(t, OperandAccumulator::rowSlot(i), k * kTile + OperandAccumulator::column(lane, i), run);
         }
   }

@@ -17,8 +17,10 @@ AURORA_DEVICE inline Operand<T> operandOf(const T* const (&rows)[OperandAccumula
   for (int i = 0; i < Operand<T>::kSize; i += kRun) {
     const T* from = rows[OperandAccumulator::rowSlot(i)];
     const int k = column + Operand<T>::k(lane, i);
-    const Run<kRun, T> run = from && k < width ? loadRun<kRun>(from + k) : Run<kRun, T>{};
-    memcpy(operand.values + i, &run, sizeof run);
+    Run<kRun, T> run{};
+    if (from && k < width) run = loadRun<kRun>(from + k);
+    AURORA_UNROLL
+    for (int c = 0; c < kRun; ++c) operand.values[i + c] = run.values[c];
   }
   return operand;
 }
@@ -73,7 +75,8 @@ class Patches {
       AURORA_UNROLL
       for (int i = 0; i < 4; ++i) {
         const T* from = row(r + i);
-        parts_[patch][i] = from && column < width ? loadRun<4>(from + column) : Run<4, T>{};
+        parts_[patch][i] = {};
+        if (from && column < width) parts_[patch][i] = loadRun<4>(from + column);
       }
     });
   }

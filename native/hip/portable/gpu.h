@@ -51,9 +51,9 @@ template <class T, class Move>
 AURORA_DEVICE inline T shuffleWords(T v, Move move) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8);
   int words[sizeof(T) / 4];
-  memcpy(words, &v, sizeof v);
+  __builtin_memcpy(words, &v, sizeof v);
   for (int& word : words) word = move(word);
-  memcpy(&v, words, sizeof v);
+  __builtin_memcpy(&v, words, sizeof v);
   return v;
 }
 #ifdef __HIP__

@@ -165,14 +165,14 @@ struct OperandAccumulator {
   AURORA_DEVICE Operand<T> operand() const {
     Operand<T> result;
     if constexpr (sizeof(T) == sizeof(float)) {
-      memcpy(result.values, values, sizeof values);
+      __builtin_memcpy(result.values, values, sizeof values);
     } else {
       AURORA_UNROLL
       for (int i = 0; i < kSize; i += 2) {
         uint32_t bits[2];
-        memcpy(bits, values + i, sizeof bits);
+        __builtin_memcpy(bits, values + i, sizeof bits);
         const uint32_t pair = (bits[0] + 0x8000) >> 16 | ((bits[1] + 0x8000) & 0xffff0000u);
-        memcpy(result.values + i, &pair, sizeof pair);
+        __builtin_memcpy(result.values + i, &pair, sizeof pair);
       }
     }
     return result;
@@ -187,12 +187,12 @@ template <class T>
 AURORA_DEVICE inline void multiplyAdd(OperandAccumulator& c, const Operand<T>& a, const Operand<T>& b, Site site = Site::current()) {
   // An operand lies like a result on NVIDIA's units, like a transposed one on AMD's.
   Accumulator product;
-  memcpy(product.values, c.values, sizeof c.values);
+  __builtin_memcpy(product.values, c.values, sizeof c.values);
   if constexpr (kWave == 64)
     multiplyAdd(product, b, a, site);
   else
     multiplyAdd(product, a, b, site);
-  memcpy(c.values, product.values, sizeof c.values);
+  __builtin_memcpy(c.values, product.values, sizeof c.values);
 }
 
 /// x = high + middle + low, exactly (but for parts of subnormal size).
@@ -202,7 +202,7 @@ struct Split {
 AURORA_DEVICE inline Split split(float x) {
   const auto upper = [](float v) {
     uint32_t bits;
-    memcpy(&bits, &v, sizeof bits);
+    __builtin_memcpy(&bits, &v, sizeof bits);
     return bf16{static_cast<uint16_t>(bits >> 16)};
   };
   if (!(fabsf(x) <= 3.4028234e38f)) return {fromFloat<bf16>(x), {0}, {0}};

@@ -35,6 +35,7 @@
 //   sharedMemory<T>()                       the start of the block's dynamic shared memory, aligned to 16 bytes
 //   loadBits<n>(p), storeBits<n>(p, Bits<n>) a power of two up to 16 bytes by one instruction; p aligned to it (loadRun, storeRun: typed)
 //   bitCount(uint64_t)
+//   __builtin_memcpy                        to look at a value's bits (HIP's memcpy takes single bytes, and its variables stay in memory)
 //   fastExp2(float)                         2^x by one instruction, to a few 2⁻²³ of it; what would be below 2⁻¹²⁶ is 0
 //   atomicMinimum(uint64_t*, v), atomicIncrease(uint32_t*, v) → old value
 //   threadFence()                           earlier writes are seen by the whole device before later ones
@@ -119,7 +120,7 @@ AURORA_DEVICE inline float toFloat(float x) { return x; }
 AURORA_DEVICE inline float toFloat(bf16 x) {
   const uint32_t bits = uint32_t{x.bits} << 16;
   float value;
-  memcpy(&value, &bits, sizeof value);
+  __builtin_memcpy(&value, &bits, sizeof value);
   return value;
 }
 /// To nearest even; NaN stays NaN.
@@ -132,7 +133,7 @@ AURORA_DEVICE inline float fromFloat<float>(float x) {
 template <>
 AURORA_DEVICE inline bf16 fromFloat<bf16>(float x) {
   uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
+  __builtin_memcpy(&bits, &x, sizeof bits);
   if (x != x) return {static_cast<uint16_t>((bits >> 16) | 0x40)};
   return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
 }
@@ -155,13 +156,13 @@ template <int count, class T>
 AURORA_DEVICE inline Run<count, T> loadRun(const T* p) {
   const auto bits = loadBits<count * sizeof(T)>(p);
   Run<count, T> run;
-  memcpy(&run, &bits, sizeof run);
+  __builtin_memcpy(&run, &bits, sizeof run);
   return run;
 }
 template <int count, class T>
 AURORA_DEVICE inline void storeRun(T* p, const Run<count, T>& run) {
   Bits<sizeof run> bits;
-  memcpy(&bits, &run, sizeof bits);
+  __builtin_memcpy(&bits, &run, sizeof bits);
   storeBits<sizeof run>(p, bits);
 }
 /// 16 bytes: 4 floats, 8 bf16.
