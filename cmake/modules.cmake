@@ -16,6 +16,7 @@ set(gpu_kernels
   ${hip}/backend.hip.cpp
   ${hip}/stream.hip.cpp
   ${hip}/attention/attention.hip.cpp
+  ${hip}/attention/attention_backward.hip.cpp
   ${hip}/elementwise/convert.hip.cpp
   ${hip}/elementwise/elementwise.hip.cpp
   ${hip}/embedding/embedding.hip.cpp

@@ -15,6 +15,11 @@ using KeyTile = Tile<T, kTileKeys<T, W>, W, true, false>;
 template <class T, int W>
 using ValueTile = Tile<T, kTileKeys<T, W>, W, false, true>;
 
+/// Blocks on a compute unit at a time: two waves a SIMD on AMD, so that one multiplies while the other one exponentiates. The widest heads take
+/// all registers.
+template <class T, int W>
+constexpr int kResident = kWave == 64 && W <= 128 ? 2 : 1;
+
 template <class T>
 struct Outputs {
   T* y;
@@ -22,7 +27,7 @@ struct Outputs {
 };
 
 template <class T, int W, bool dropping>
-AURORA_KERNEL(kThreads) void attentionKernel(Problem<T> problem, Outputs<T> outputs) {
+AURORA_KERNEL_RESIDENT(kThreads, (kResident<T, W>)) void attentionKernel(Problem<T> problem, Outputs<T> outputs) {
   constexpr int kKeys = kTileKeys<T, W>;
   using Block = RowBlock<T>;
   T* const shared = sharedMemory<T>();

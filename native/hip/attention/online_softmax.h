@@ -44,16 +44,17 @@ struct OnlineSoftmax {
   AURORA_DEVICE void add(const Keys& keys, const Values& values, int first, float scale, bool masked, Visible&& visible, Weigh&& weigh) {
     OperandAccumulator scores[kRowTiles][kKeyTiles];
     AURORA_UNROLL
-    for (int j = 0; j < kKeyTiles; ++j) {
+    for (int t = 0; t < kRowTiles; ++t)
       AURORA_UNROLL
-      for (int t = 0; t < kRowTiles; ++t) scores[t][j].clear();
+      for (int j = 0; j < kKeyTiles; ++j) scores[t][j].clear();
+    AURORA_UNROLL
+    for (int k = 0; k < kSteps; ++k)
       AURORA_UNROLL
-      for (int k = 0; k < kSteps; ++k) {
+      for (int j = 0; j < kKeyTiles; ++j) {
         const Operand<T> key = keys.alongRows(first + j * kTile, k * kTile);
         AURORA_UNROLL
         for (int t = 0; t < kRowTiles; ++t) multiplyAdd(scores[t][j], queries[t][k], key);
       }
-    }
     if (masked) hide(scores, visible);
     raiseMaxima(scores, scale);
     Operand<T> weights[kRowTiles][kKeyTiles];
@@ -77,21 +78,13 @@ struct OnlineSoftmax {
       for (int r = 0; r < kRows; ++r) total[t][r] = OperandAccumulator::reduceRow(total[t][r], Sum{});
   }
 
-  /// body(t, r, column, Run<OperandAccumulator::kRun, float>&): a row's sums, a few columns at a time.
+  /// body(t, r, column, run): a row's sums, a few columns at a time.
   template <class Body>
-  AURORA_DEVICE void forEachRun(Body&& body) {
-    constexpr int kRun = OperandAccumulator::kRun;
-    const int lane = laneIndex();
+  AURORA_DEVICE void forEachRun(Body&& body) const {
     AURORA_UNROLL
     for (int t = 0; t < kRowTiles; ++t)
       AURORA_UNROLL
-      for (int k = 0; k < kSteps; ++k)
-        AURORA_UNROLL
-        for (int i = 0; i < OperandAccumulator::kSize; i += kRun) {
-          Run<kRun, float> run;
-          __builtin_memcpy(&run, sums[t][k].values + i, sizeof run);
-          body(t, OperandAccumulator::rowSlot(i), k * kTile + OperandAccumulator::column(lane, i), run);
-        }
+      for (int k = 0; k < kSteps; ++k) sums[t][k].forEachRun([&](int r, int column, const auto& run) { body(t, r, k * kTile + column, run); });
   }
 
  private:

@@ -25,6 +25,7 @@ class Rows {
  public:
   AURORA_DEVICE Rows(int64_t first, int sharing)
       : position_(static_cast<int>(first / sharing)), sharer_(static_cast<int>(first - static_cast<int64_t>(position_) * sharing)), sharing_(sharing) {}
+  AURORA_DEVICE Rows(Row first, int sharing) : position_(first.position), sharer_(first.sharer), sharing_(sharing) {}
   /// Row r from here, r < kBlockRows.
   AURORA_DEVICE Row operator[](int r) const {
     const uint32_t place = static_cast<uint32_t>(sharer_ + r), sharing = static_cast<uint32_t>(sharing_);

@@ -17,6 +17,7 @@
 #include <utility>
 
 #define AURORA_KERNEL(threads)
+#define AURORA_KERNEL_RESIDENT(threads, blocks)
 #define AURORA_DEVICE
 #define AURORA_UNROLL
 

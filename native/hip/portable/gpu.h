@@ -4,10 +4,13 @@
 #ifdef __HIP__
 #include <hip/hip_runtime.h>
 #define AURORA_GPU(name) hip##name
+// HIP counts waves of one of a compute unit's four SIMDs. From two on, matrix units accumulate in ordinary registers, which saves copies.
+#define AURORA_KERNEL_RESIDENT(threads, blocks) __global__ __launch_bounds__(threads, ((blocks) * (threads) + 255) / 256)
 #else
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 #define AURORA_GPU(name) cuda##name
+#define AURORA_KERNEL_RESIDENT(threads, blocks) __global__ __launch_bounds__(threads, blocks)
 #endif
 
 #define AURORA_KERNEL(threads) __global__ __launch_bounds__(threads)

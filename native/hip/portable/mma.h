@@ -154,6 +154,19 @@ struct OperandAccumulator {
     for (float& value : values) value = 0;
   }
 
+  /// f(slot of the row, column, Run<kRun, float>& from that column on) for the lane's runs.
+  template <class F>
+  AURORA_DEVICE void forEachRun(F&& f) const {
+    const int lane = laneIndex();
+    AURORA_UNROLL
+    for (int i = 0; i < kSize; i += kRun) {
+      Run<kRun, float> run;
+      AURORA_UNROLL
+      for (int c = 0; c < kRun; ++c) run.values[c] = values[i + c];
+      f(rowSlot(i), column(lane, i), run);
+    }
+  }
+
   /// op over what the lanes that share a row hold for it; each of them gets the result. A wave operation.
   template <class Op>
   AURORA_DEVICE static float reduceRow(float x, Op op, Site site = Site::current()) {

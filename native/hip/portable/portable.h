@@ -23,6 +23,7 @@
 // What gpu.h and emulator.h define, equal in meaning:
 //   kWave                                   lanes of a wave: 64 on AMD, 32 on NVIDIA, AURORA_WAVE in the emulator
 //   AURORA_KERNEL(threads)                  marks a kernel launched with at most so many threads a block
+//   AURORA_KERNEL_RESIDENT(threads, blocks) the same, and holds its registers down to where so many blocks fit a compute unit at a time
 //   AURORA_DEVICE                           marks a function that kernels call (callable on the host, too)
 //   AURORA_UNROLL                           before a loop: unrolls it
 //   threadIndex(), blockThreads()           in the block: 0 … blockThreads() − 1

@@ -122,17 +122,21 @@ void testTraining(const Problem& problem) {
     const int64_t n = problem.positions();
     const Numbers qkv = Numbers::normal(problem.dtype, {n, problem.layout.rowWidth()}), dy = Numbers::normal(problem.dtype, {n, problem.outputs()});
     Bench bench(hip::open(0));
-    const View x = bench.tensor(qkv), firstRow = bench.tensor(problem.firsts());
+    const View x = bench.tensor(qkv), gradient = bench.tensor(dy), firstRow = bench.tensor(problem.firsts());
     const auto once = [&] {
       const View y = bench.tensor(Numbers(problem.dtype, {n, problem.outputs()})), logSumExp = bench.tensor(Numbers(DType::f32, {problem.layout.heads, n}));
       bench.backend().attention(bench.stream(), {x, firstRow, problem.layout, problem.scale, problem.dropout, problem.random, y, logSumExp});
-      return Outputs{bench.read(y), bench.read(logSumExp)};
+      const View dqkv = bench.tensor(Numbers(problem.dtype, qkv.shape));
+      bench.backend().attentionBackward(bench.stream(),
+                                        {gradient, x, firstRow, y, logSumExp, problem.layout, problem.scale, problem.dropout, problem.random, dqkv});
+      return Outputs{bench.read(y), bench.read(logSumExp), bench.read(dqkv)};
     };
     const Outputs found = once();
     check(found == once(), problem.text() + ": repeatable");
     const Expected expected = reference(problem, qkv, dy, &found[0]);
     compare(found[0], expected.y, tolerance(problem.dtype), problem.text() + ": y");
     compare(found[1], expected.logSumExp, 1e-5, problem.text() + ": logSumExp");
+    compare(found[2], expected.dqkv, tolerance(problem.dtype), problem.text() + ": dqkv");
   });
 }
 

@@ -1,0 +1,224 @@
+// dK and dV: a block owns keys and walks over the tiles of queries and dY that see them, of all heads that share the keys: the sum over heads
+// needs no atomics. Where keys are few for a device (one key head), the heads are dealt out to several blocks, whose sums are added in order.
+#pragma once
+
+#include "hip/attention/gradients.h"
+
+namespace aurora::hip::flash {
+
+template <class T, int W>
+struct KeyGradients {
+  /// Two waves a SIMD on AMD; the widest heads take the registers of both for one.
+  static constexpr int kWaves = kWave == 64 && W * sizeof(T) > 256 ? 4 : 8, kBlockThreads = kWaves * kWave;
+  static constexpr int kKeys = kWaves * kTile;  // of a block: a tile for each wave
+  static constexpr int kQueries = W <= 128 ? 32 : 16, kSteps = W / kTile;
+  using QueryTile = Tile<T, kQueries, W, true, true>;
+
+  /// A tile's rows, each as it is read by lanes.
+  struct alignas(16) RowTable {
+    float shift[kQueries], dot[kQueries];
+    int first[kQueries], position[kQueries];
+    uint64_t dropout[kQueries];  // the element of key 0
+    int hiding;                  // not 0: some row does not see the block's first key
+  };
+  static constexpr size_t kTiles = 2 * QueryTile::kSize * sizeof(T), kSharedBytes = kTiles + sizeof(RowTable);
+
+  static int64_t blocks(const Problem<T>& problem) { return (problem.positions + kKeys - 1) / kKeys; }
+  static int splits(const Problem<T>& problem) {
+    constexpr int64_t kEnoughBlocks = 512;
+    const int64_t whole = blocks(problem) * problem.keyHeads;
+    return static_cast<int>(std::min<int64_t>(problem.sharing, (kEnoughBlocks + whole - 1) / whole));
+  }
+};
+
+/// Sums over a share of the heads: dK and dV of key j of head g of share s are at (((s·N + j)·G + g)·2 + (0 or 1))·K, unscaled.
+struct KeyPartials {
+  float* sums;  // null: there is one share, and results go to dqkv
+  int splits;
+};
+
+/// The position after the last one that sees a key before `end`, for a block that starts at key `start`. `scratch`: blockWaves() elements.
+template <class T>
+AURORA_DEVICE inline int endOfSight(const Problem<T>& problem, const int* lowestFirst, int start, int end, int* scratch) {
+  const int firstStretch = start / kStretch;
+  int stretch = -1;
+  for (int last = (problem.positions - 1) / kStretch; stretch < 0 && last >= firstStretch; last -= blockThreads()) {
+    const int mine = last - threadIndex();
+    stretch = blockReduce(mine >= firstStretch && lowestFirst[mine] < end ? mine : -1, Max{}, scratch);
+  }
+  const int position = stretch * kStretch + laneIndex();
+  const bool sees = position >= start && position < problem.positions && problem.firstKey(position) < end;
+  return waveUniform(waveReduce(sees ? position : -1, Max{})) + 1;
+}
+
+template <class T, int W, bool dropping>
+AURORA_KERNEL_RESIDENT((KeyGradients<T, W>::kBlockThreads), 1)
+void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* lowestFirst, KeyPartials partials) {
+  using Shape = KeyGradients<T, W>;
+  constexpr int kSteps = Shape::kSteps, kQueries = Shape::kQueries, kRows = OperandAccumulator::kRows, kRun = OperandAccumulator::kRun, kRuns = OperandAccumulator::kSize / kRun;
+  using Table = typename Shape::RowTable;
+  T* const shared = sharedMemory<T>();
+  const typename Shape::QueryTile queries{shared}, dy{shared + Shape::QueryTile::kSize};
+  Table* const table = reinterpret_cast<Table*>(sharedMemory<std::byte>() + Shape::kTiles);
+  const int lane = laneIndex();
+
+  // The first keys are seen by the most rows: they come first.
+  const int share = blockX() % partials.splits, keyHead = blockX() / partials.splits % problem.keyHeads;
+  const int blockStart = blockX() / partials.splits / problem.keyHeads * Shape::kKeys;
+  const int start = waveUniform(blockStart + waveIndex() * kTile);
+  const int firstSharer = static_cast<int>(static_cast<int64_t>(problem.sharing) * share / partials.splits);
+  const int sharers = static_cast<int>(static_cast<int64_t>(problem.sharing) * (share + 1) / partials.splits) - firstSharer;
+  const int end = endOfSight(problem, lowestFirst, blockStart, blockStart + Shape::kKeys, sharedMemory<int>());
+
+  int key[kRows];
+  Operand<T> keys[kSteps], values[kSteps];
+  OperandAccumulator dkeys[kSteps], dvalues[kSteps];
+  {
+    const T *keyRows[kRows], *valueRows[kRows];
+    AURORA_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      key[r] = start + OperandAccumulator::rowOfSlot(lane, r);
+      keyRows[r] = key[r] < problem.positions ? problem.qkv + problem.keyAt(keyHead, key[r]) : nullptr;
+      valueRows[r] = key[r] < problem.positions ? problem.qkv + problem.valueAt(keyHead, key[r]) : nullptr;
+    }
+    AURORA_UNROLL
+    for (int k = 0; k < kSteps; ++k) {
+      keys[k] = operandOf(keyRows, k * kTile, problem.width);
+      values[k] = operandOf(valueRows, k * kTile, problem.width);
+      dkeys[k].clear();
+      dvalues[k].clear();
+    }
+  }
+
+  // Rows of this share's heads, from the one at the block's first key on.
+  Rows rows(Row{blockStart, 0}, sharers);
+  Patches<T, kQueries, W, Shape::kBlockThreads> queriesComing, dyComing;
+  RowStatistics statistics{};
+  Row own{};
+  int first = 0;
+  const auto load = [&] {
+    const auto at = [&](int r) {
+      const Row row = rows[r];
+      return Row{row.position, firstSharer + row.sharer};
+    };
+    queriesComing.load(problem.width, [&](int r) {
+      const Row row = at(r);
+      return row.position < end ? problem.qkv + problem.queryAt(keyHead, row) : nullptr;
+    });
+    dyComing.load(problem.width, [&](int r) {
+      const Row row = at(r);
+      return row.position < end ? gradients.dy + problem.resultAt(keyHead, row) : nullptr;
+    });
+    if (threadIndex() < kQueries) {
+      own = at(threadIndex());
+      statistics = {-__builtin_inff(), 0};
+      first = 0;
+      if (own.position < end) {
+        statistics = gradients.statistics[problem.rowAt(keyHead, own)];
+        first = problem.firstKey(own.position);
+      }
+    }
+  };
+  const auto store = [&] {
+    queriesComing.store(queries);
+    dyComing.store(dy);
+    if (waveIndex() == 0) {
+      const bool hiding = waveAny(threadIndex() < kQueries && first > blockStart);
+      if (threadIndex() == 0) table->hiding = hiding;
+    }
+    if (threadIndex() < kQueries) {
+      table->shift[threadIndex()] = statistics.shift;
+      table->dot[threadIndex()] = statistics.dot;
+      table->first[threadIndex()] = first;
+      table->position[threadIndex()] = own.position;
+      if constexpr (dropping) table->dropout[threadIndex()] = problem.dropoutAt(keyHead, own, 0);
+    }
+  };
+
+  load();
+  while (true) {
+    blockSync();
+    store();
+    blockSync();
+    const int lowest = waveUniform(rows[0].position), highest = waveUniform(rows[kQueries - 1].position);
+    rows = Rows(rows[kQueries], sharers);
+    const bool more = rows[0].position < end;
+    if (more) load();
+    if (highest >= start) {
+      const bool whole = lowest >= start + kTile - 1 && !table->hiding;
+      AURORA_UNROLL
+      for (int q = 0; q < kQueries; q += kTile) {
+        OperandAccumulator scores, dweights;
+        scores.clear();
+        dweights.clear();
+        AURORA_UNROLL
+        for (int k = 0; k < kSteps; ++k) {
+          multiplyAdd(scores, keys[k], queries.alongRows(q, k * kTile));
+          multiplyAdd(dweights, values[k], dy.alongRows(q, k * kTile));
+        }
+        Run<kRun, float> shift[kRuns], dot[kRuns];
+        AURORA_UNROLL
+        for (int run = 0; run < kRuns; ++run) {
+          const int column = q + OperandAccumulator::column(lane, run * kRun);
+          shift[run] = loadRun<kRun>(table->shift + column);
+          dot[run] = loadRun<kRun>(table->dot + column);
+        }
+        recomputeWeights(scores, problem.scale, !whole, [&](int i) { return shift[i / kRun].values[i % kRun]; },
+                         [&](int i) {
+                           const int own = key[OperandAccumulator::rowSlot(i)], column = q + OperandAccumulator::column(lane, i);
+                           return own <= table->position[column] && own >= table->first[column];
+                         });
+        AURORA_UNROLL
+        for (int i = 0; i < OperandAccumulator::kSize; ++i) {
+          float kept[1] = {1};
+          if constexpr (dropping)
+            problem.dropout.apply(kept, table->dropout[q + OperandAccumulator::column(lane, i)] + static_cast<uint64_t>(key[OperandAccumulator::rowSlot(i)]));
+          dweights.values[i] = scores.values[i] * (dweights.values[i] * kept[0] - dot[i / kRun].values[i % kRun]);
+          scores.values[i] *= kept[0];
+        }
+        const Operand<T> weights = scores.template operand<T>(), dscores = dweights.template operand<T>();
+        AURORA_UNROLL
+        for (int k = 0; k < kSteps; ++k) {
+          multiplyAdd(dvalues[k], weights, dy.acrossRows(k * kTile, q));
+          multiplyAdd(dkeys[k], dscores, queries.acrossRows(k * kTile, q));
+        }
+      }
+    }
+    if (!more) break;
+  }
+
+  AURORA_UNROLL
+  for (int k = 0; k < kSteps; ++k) {
+    const auto put = [&](OperandAccumulator& sums, bool ofValues) {
+      sums.forEachRun([&](int r, int column, const auto& run) {
+        if (key[r] >= problem.positions || k * kTile + column >= problem.width) return;
+        if (partials.sums) {
+          const int64_t row = (static_cast<int64_t>(share) * problem.positions + key[r]) * problem.keyHeads + keyHead;
+          storeScaled(partials.sums + (row * 2 + ofValues) * problem.width + k * kTile + column, run, 1);
+        } else {
+          const int64_t at = ofValues ? problem.valueAt(keyHead, key[r]) : problem.keyAt(keyHead, key[r]);
+          storeScaled(gradients.dqkv + at + k * kTile + column, run, ofValues ? 1 : problem.scale * kLn2);
+        }
+      });
+    };
+    put(dkeys[k], false);
+    put(dvalues[k], true);
+  }
+}
+
+/// The shares' sums, added in order.
+template <class T>
+AURORA_KERNEL(kThreads) void sumSharesKernel(Problem<T> problem, KeyPartials partials, T* dqkv) {
+  const int width = problem.width;
+  const int64_t size = static_cast<int64_t>(problem.positions) * problem.keyHeads * 2 * width;
+  forGrid(size, [&](int64_t i) {
+    float sum = 0;
+    for (int share = 0; share < partials.splits; ++share) sum += partials.sums[share * size + i];
+    const int64_t row = i / width, pair = row / 2, position = pair / problem.keyHeads;
+    const int keyHead = static_cast<int>(pair - position * problem.keyHeads);
+    const bool ofValues = row % 2 != 0;
+    put(dqkv + problem.keyAt(keyHead, static_cast<int>(position)) + (ofValues ? width : 0) + (i - row * width), ofValues ? sum : sum * (problem.scale * kLn2));
+  });
+}
+
+}  // namespace aurora::hip::flash
