@@ -17,6 +17,7 @@ set(gpu_kernels
   ${hip}/stream.hip.cpp
   ${hip}/attention/attention.hip.cpp
   ${hip}/attention/attention_backward.hip.cpp
+  ${hip}/attention/decode.hip.cpp
   ${hip}/elementwise/convert.hip.cpp
   ${hip}/elementwise/elementwise.hip.cpp
   ${hip}/embedding/embedding.hip.cpp

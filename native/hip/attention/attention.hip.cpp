@@ -29,7 +29,7 @@ struct Outputs {
 template <class T, int W, bool dropping>
 AURORA_KERNEL_RESIDENT(kThreads, (kResident<T, W>)) void attentionKernel(Problem<T> problem, Outputs<T> outputs) {
   constexpr int kKeys = kTileKeys<T, W>;
-  using Block = RowBlock<T>;
+  using Block = RowBlock<T, rowTiles(false)>;
   T* const shared = sharedMemory<T>();
   const KeyTile<T, W> keys{shared};
   const ValueTile<T, W> values{shared + KeyTile<T, W>::kSize};
@@ -38,9 +38,8 @@ AURORA_KERNEL_RESIDENT(kThreads, (kResident<T, W>)) void attentionKernel(Problem
   OnlineSoftmax<T, W, Block::kTiles> softmax;
   softmax.clear();
   block.load(softmax.queries, [&](Row row) { return problem.qkv + problem.queryAt(block.keyHead, row); });
-  // A negative scale is the queries'; one of 0 is none that could hide a key.
   if (problem.scale < 0) softmax.negateQueries();
-  const float scale = fabsf(problem.scale) < 0x1p-126f ? 0x1p-126f : fabsf(problem.scale);
+  const float scale = positiveScale(problem.scale);
 
   block.forKeyTiles(keys, values, [&](int start, bool whole) {
     const auto sees = [&](int t, int r, int key) { return block.sees(t, r, start + key); };
@@ -63,7 +62,7 @@ AURORA_KERNEL_RESIDENT(kThreads, (kResident<T, W>)) void attentionKernel(Problem
 
 template <class T, int W, bool dropping>
 void forward(Context& context, const Problem<T>& problem, const Outputs<T>& outputs) {
-  launch<attentionKernel<T, W, dropping>>(context.queue, RowBlock<T>::grid(problem), kThreads, (KeyTile<T, W>::kSize + ValueTile<T, W>::kSize) * sizeof(T),
+  launch<attentionKernel<T, W, dropping>>(context.queue, RowBlock<T, rowTiles(false)>::grid(problem), kThreads, (KeyTile<T, W>::kSize + ValueTile<T, W>::kSize) * sizeof(T),
                                           problem, outputs);
 }
 

@@ -9,8 +9,9 @@ using namespace flash;
 
 template <class T, int W, bool dropping>
 void backward(Context& context, const Problem<T>& problem, const Gradients<T>& gradients, const int* lowestFirst) {
+  using Queries = QueryGradients<T, W>;
   using Keys = KeyGradients<T, W>;
-  launch<queryGradientsKernel<T, W, dropping>>(context.queue, RowBlock<T>::grid(problem), kThreads, QueryGradients<T, W>::kSharedBytes, problem, gradients);
+  launch<queryGradientsKernel<T, W, dropping>>(context.queue, Queries::Block::grid(problem), kThreads, Queries::kSharedBytes, problem, gradients);
   KeyPartials partials{nullptr, Keys::splits(problem)};
   const int64_t sums = static_cast<int64_t>(problem.positions) * problem.keyHeads * 2 * problem.width;
   if (partials.splits > 1) partials.sums = context.scratch<float>(6, partials.splits * sums);

@@ -9,6 +9,12 @@ namespace aurora::hip::flash {
 
 constexpr float kInfinity = __builtin_inff();
 
+/// Scores are scaled by a positive number: a negative scale is the queries' (negateQueries), and 0 would not keep −∞ hidden.
+AURORA_DEVICE inline float positiveScale(float scale) { return fmaxf(fabsf(scale), 0x1p-126f); }
+
+/// By how much sums relative to maximum `from` count when it is raised to `to`; both scaled.
+AURORA_DEVICE inline float growth(float from, float to) { return from < to ? fastExp2(from - to) : 1; }
+
 /// 16·kRowTiles rows of queries.
 template <class T, int W, int kRowTiles>
 struct OnlineSoftmax {
@@ -123,7 +129,7 @@ struct OnlineSoftmax {
     for (int t = 0; t < kRowTiles; ++t)
       AURORA_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        const float factor = maximum[t][r] > before[t][r] ? fastExp2((before[t][r] - maximum[t][r]) * scale) : 1;
+        const float factor = growth(before[t][r] * scale, maximum[t][r] * scale);
         total[t][r] *= factor;
         AURORA_UNROLL
         for (int k = 0; k < kSteps; ++k)

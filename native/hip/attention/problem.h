@@ -12,8 +12,8 @@ namespace aurora::hip::flash {
 constexpr float kLog2E = 1.44269504f, kLn2 = 0.693147181f;
 constexpr int kBlockWaves = kWave == 64 ? 4 : 8;
 constexpr int kThreads = kBlockWaves * kWave;
-/// Rows of queries that a block owns.
-constexpr int kBlockRows = 128;
+/// Rows that are reached from one by Rows.
+constexpr int kMostRows = 128;
 
 /// A query head of a key head at a position.
 struct Row {
@@ -26,11 +26,11 @@ class Rows {
   AURORA_DEVICE Rows(int64_t first, int sharing)
       : position_(static_cast<int>(first / sharing)), sharer_(static_cast<int>(first - static_cast<int64_t>(position_) * sharing)), sharing_(sharing) {}
   AURORA_DEVICE Rows(Row first, int sharing) : position_(first.position), sharer_(first.sharer), sharing_(sharing) {}
-  /// Row r from here, r < kBlockRows.
+  /// Row r from here, r < kMostRows.
   AURORA_DEVICE Row operator[](int r) const {
     const uint32_t place = static_cast<uint32_t>(sharer_ + r), sharing = static_cast<uint32_t>(sharing_);
     // Of many sharers the rows meet the next position at most. Of few, the division by multiplication is exact.
-    const uint32_t steps = sharing >= kBlockRows ? place >= sharing : place * (65536 / sharing + 1) >> 16;
+    const uint32_t steps = sharing >= kMostRows ? place >= sharing : place * (65536 / sharing + 1) >> 16;
     return {position_ + static_cast<int>(steps), static_cast<int>(place - steps * sharing)};
   }
 

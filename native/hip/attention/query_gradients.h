@@ -9,6 +9,7 @@ namespace aurora::hip::flash {
 template <class T, int W>
 struct QueryGradients {
   static constexpr int kKeys = W * sizeof(T) <= 128 ? 64 : W * sizeof(T) <= 512 && sizeof(T) == 2 ? 32 : 16, kSteps = W / kTile;
+  using Block = RowBlock<T, rowTiles(W > 128)>;
   using KeyTile = Tile<T, kKeys, W, true, true>;
   using ValueTile = Tile<T, kKeys, W, true, false>;
   static constexpr size_t kSharedBytes = (KeyTile::kSize + ValueTile::kSize) * sizeof(T);
@@ -20,7 +21,7 @@ template <class T, int W, bool dropping>
 AURORA_KERNEL_RESIDENT(kThreads, (QueryGradients<T, W>::resident(dropping)))
 void queryGradientsKernel(Problem<T> problem, Gradients<T> gradients) {
   using Shape = QueryGradients<T, W>;
-  using Block = RowBlock<T>;
+  using Block = typename Shape::Block;
   constexpr int kSteps = Shape::kSteps, kTiles = Block::kTiles, kRun = OperandAccumulator::kRun;
   T* const shared = sharedMemory<T>();
   const typename Shape::KeyTile keys{shared};

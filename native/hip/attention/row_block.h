@@ -25,11 +25,15 @@ struct Reach {
   AURORA_DEVICE bool all(int begin, int end) const { return end - 1 <= lowestLast && begin >= highestFirst; }
 };
 
-/// kBlockRows rows of one key head, in row tiles of the block's waves: a lane holds kRows rows of each of its wave's tiles.
-template <class T>
+/// Row tiles of a wave: each operand of keys and values that it reads from shared memory serves them all. What they need of registers is one
+/// row tile on NVIDIA, and two on AMD but where heads are too wide.
+constexpr int rowTiles(bool wide) { return kWave == 64 && !wide ? 2 : 1; }
+
+/// Rows of one key head, `tiles` row tiles for each wave: a lane holds kRows rows of each.
+template <class T, int tiles>
 struct RowBlock {
-  /// On AMD two row tiles share each operand of keys and values that a wave reads from shared memory.
-  static constexpr int kTiles = kBlockRows / kBlockWaves / kTile, kRows = OperandAccumulator::kRows;
+  static constexpr int kTiles = tiles, kRows = OperandAccumulator::kRows, kBlockRows = kBlockWaves * kTiles * kTile;
+  static_assert(kBlockRows <= kMostRows);
   const Problem<T>& problem;
   int keyHead;
   Row row[kTiles][kRows];      // past the last one, copies of it
@@ -86,25 +90,13 @@ struct RowBlock {
   template <int kKeys, int W, bool keysAcross, bool valuesAlong, bool valuesAcross, class Body>
   AURORA_DEVICE void forKeyTiles(const Tile<T, kKeys, W, true, keysAcross>& keys, const Tile<T, kKeys, W, valuesAlong, valuesAcross>& values,
                                  Body&& body) const {
-    Patches<T, kKeys, W, kThreads> keysComing, valuesComing;
-    const auto load = [&](int start) {
-      const auto exists = [&](int key) { return start + key < problem.positions; };
-      keysComing.load(problem.width, [&](int key) { return exists(key) ? problem.qkv + problem.keyAt(keyHead, start + key) : nullptr; });
-      valuesComing.load(problem.width, [&](int key) { return exists(key) ? problem.qkv + problem.valueAt(keyHead, start + key) : nullptr; });
-    };
-    int start = begin / kKeys * kKeys;
-    load(start);
-    while (true) {
-      blockSync();
-      keysComing.store(keys);
-      valuesComing.store(values);
-      blockSync();
-      const int next = start + kKeys;
-      if (next < end) load(next);
-      if (wave.any(start, next)) body(start, wave.all(start, next));
-      if (next >= end) return;
-      start = next;
-    }
+    const auto row = [&](int key, int64_t at) { return key < problem.positions ? problem.qkv + at : nullptr; };
+    walkTiles<kThreads>(
+        keys, values, begin / kKeys * kKeys, end, problem.width, [&](int key) { return row(key, problem.keyAt(keyHead, key)); },
+        [&](int key) { return row(key, problem.valueAt(keyHead, key)); },
+        [&](int start) {
+          if (wave.any(start, start + kKeys)) body(start, wave.all(start, start + kKeys));
+        });
   }
 };
 

@@ -110,4 +110,30 @@ class Patches {
   Run<4, T> parts_[kEach][4];
 };
 
+/// body(start) for each tile of keys and values from `begin` on that starts before `end`, once the tiles are in shared memory; the next ones are
+/// on their way meanwhile. keyRow(j) and valueRow(j) are where key j's vectors begin, null for none.
+template <int threads, class T, int kKeys, int W, bool keysAlong, bool keysAcross, bool valuesAlong, bool valuesAcross, class KeyRow, class ValueRow, class Body>
+AURORA_DEVICE inline void walkTiles(const Tile<T, kKeys, W, keysAlong, keysAcross>& keys, const Tile<T, kKeys, W, valuesAlong, valuesAcross>& values, int begin,
+                                    int end, int width, KeyRow&& keyRow, ValueRow&& valueRow, Body&& body) {
+  if (begin >= end) return;
+  Patches<T, kKeys, W, threads> keysComing, valuesComing;
+  const auto load = [&](int start) {
+    keysComing.load(width, [&](int r) { return keyRow(start + r); });
+    valuesComing.load(width, [&](int r) { return valueRow(start + r); });
+  };
+  int start = begin;
+  load(start);
+  while (true) {
+    blockSync();
+    keysComing.store(keys);
+    valuesComing.store(values);
+    blockSync();
+    const int next = start + kKeys;
+    if (next < end) load(next);
+    body(start);
+    if (next >= end) return;
+    start = next;
+  }
+}
+
 }  // namespace aurora::hip::flash

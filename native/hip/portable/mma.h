@@ -51,10 +51,10 @@ struct Operand {
   AURORA_DEVICE void loadAlongK(const Source* p, int stride) {
     if constexpr (sizeof(Source) == sizeof(T)) {
       constexpr int run = kWave == 64 ? 4 : 2;  // the lane's neighbours along k
-      const int lane = laneIndex();
+      const Source* const own = p + outer(laneIndex(), 0) * stride + k(laneIndex(), 0);
       AURORA_UNROLL
       for (int i = 0; i < kSize; i += run) {
-        const auto part = loadRun<run>(p + outer(lane, i) * stride + k(lane, i));
+        const auto part = loadRun<run>(own + outer(0, i) * stride + k(0, i));
         AURORA_UNROLL
         for (int j = 0; j < run; ++j) values[i + j] = part.values[j];
       }
@@ -65,12 +65,15 @@ struct Operand {
   /// (outer, k) = p[k·stride + outer].
   template <class Source>
   AURORA_DEVICE void loadAcrossK(const Source* p, int stride) {
-    forEach([&](int outer, int k, T& value) {
+    const Source* const own = p + k(laneIndex(), 0) * stride + outer(laneIndex(), 0);
+    AURORA_UNROLL
+    for (int i = 0; i < kSize; ++i) {
+      const Source& value = own[k(0, i) * stride + outer(0, i)];
       if constexpr (sizeof(Source) == sizeof(T))
-        value = p[k * stride + outer];
+        values[i] = value;
       else
-        value = fromFloat<T>(get(p + k * stride + outer));
-    });
+        values[i] = fromFloat<T>(toFloat(value));
+    }
   }
 };
 
