@@ -140,15 +140,151 @@ void testTraining(const Problem& problem) {
   });
 }
 
+/// Rows of a fused projection go to the cache as prompts of different lengths; each sequence's last row must then decode to what the
+/// reference gives it.
+void testDecoding(HeadLayout layout, DType dtype, const std::vector<int32_t>& lengths, int64_t slots, double scale = 0.2) {
+  const int64_t sequences = static_cast<int64_t>(lengths.size()), row = layout.rowWidth(), outputs = layout.heads * layout.width;
+  const std::string what = "decoding, " + Problem{layout, dtype, 0, std::vector<int32_t>(slots), scale}.text();
+  Numbers last = Numbers::normal(dtype, {sequences, row}), given(DType::i32, {sequences});
+  std::vector<Numbers> prompts, slotsOf;
+  std::vector<double> expected;
+  for (int64_t b = 0; b < sequences; ++b) {
+    given.set(b, lengths[b]);
+    const int64_t n = std::clamp<int64_t>(lengths[b], 0, slots);
+    prompts.push_back(Numbers::normal(dtype, {n, row}));
+    slotsOf.push_back(Numbers::make(DType::i32, {n}, [&](int64_t i) { return static_cast<double>(b * slots + i); }));
+    std::vector<double> y(outputs);  // of no keys: 0
+    if (n > 0) {
+      for (int64_t k = 0; k < row; ++k) last.set(b * row + k, prompts[b][(n - 1) * row + k]);
+      Problem problem{layout, dtype, 0, std::vector<int32_t>(n), scale};
+      for (int64_t i = 0; i + 1 < n; ++i) problem.firstRow[i] = static_cast<int32_t>(i);  // only the last row matters
+      y = reference(problem, prompts[b], last, nullptr).y;
+    }
+    expected.insert(expected.end(), y.end() - outputs, y.end());
+  }
+  run(what, [&] {
+    Bench bench(hip::open(0));
+    const View keys = bench.tensor(Numbers(dtype, {sequences, slots, layout.keyHeads * layout.width})),
+               values = bench.tensor(Numbers(dtype, {sequences, slots, layout.keyHeads * layout.width}));
+    for (int64_t b = 0; b < sequences; ++b)
+      bench.backend().cacheWrite(bench.stream(), {bench.tensor(prompts[b]), bench.tensor(slotsOf[b]), layout, keys, values});
+    const View x = bench.tensor(last), count = bench.tensor(given);
+    const auto once = [&] {
+      const View y = bench.tensor(Numbers(dtype, {sequences, outputs}));
+      bench.backend().attentionDecode(bench.stream(), {x, keys, values, count, layout, scale, y});
+      return bench.read(y);
+    };
+    const Numbers found = once();
+    check(found == once(), what + ": repeatable");
+    compare(found, expected, tolerance(dtype), what);
+  });
+}
+
+/// The CPU's words for a bad slot, and what good rows left in the cache.
+void testCacheErrors() {
+  const HeadLayout layout{2, 1, 8};
+  const Numbers qkv = Numbers::normal(DType::bf16, {5, 32}), empty = Numbers::filled(DType::bf16, {1, 4, 8}, 5);
+  for (const bool bad : {true, false})
+    agree("cacheWrite", [&](Bench& bench) {
+      Numbers slots(DType::i32, {5});
+      for (int64_t n = 0; n < 5; ++n) slots.set(n, std::vector<double>{-1, 3, bad ? 4.0 : 0.0, -5, 2}[n]);
+      const View keys = bench.tensor(empty), values = bench.tensor(empty);
+      bench.backend().cacheWrite(bench.stream(), {bench.tensor(qkv), bench.tensor(slots), layout, keys, values});
+      return bad ? Outputs{} : Outputs{bench.read(keys), bench.read(values)};
+    });
+}
+
+/// Tensors that are not aligned to the 16 bytes that kernels move at a time.
+void testUnaligned(DType dtype) {
+  const HeadLayout layout{3, 1, 24};
+  const int64_t n = 70, outputs = layout.heads * layout.width;
+  const Numbers qkv = Numbers::normal(dtype, {n * layout.rowWidth() + 1}), dy = Numbers::normal(dtype, {n * outputs + 1});
+  const Numbers firstRow = Numbers::filled(DType::i32, {n}, 0), slots = Numbers::make(DType::i32, {n}, [](int64_t i) { return i; }),
+                lengths = Numbers::make(DType::i32, {n}, [](int64_t i) { return i == 1 ? 40 : 0; });
+  const auto shifted = [](View view, Shape shape) {
+    return View{static_cast<std::byte*>(view.data) + byteSize(view.dtype), view.dtype, shape};
+  };
+  agree(std::string("attention on unaligned tensors, ") + name(dtype), [&](Bench& bench) {
+    const View x = shifted(bench.tensor(qkv), {n, layout.rowWidth()}), gradient = shifted(bench.tensor(dy), {n, outputs}), first = bench.tensor(firstRow);
+    const auto result = [&](Shape shape) { return shifted(bench.tensor(Numbers::filled(dtype, {shape.size() + 1}, 0)), shape); };
+    const View y = result({n, outputs}), dqkv = result({n, layout.rowWidth()}), logSumExp = bench.tensor(Numbers(DType::f32, {layout.heads, n}));
+    const RandomKey random{{1, 2}, {3, 4}};
+    bench.backend().attention(bench.stream(), {x, first, layout, 0.3, 0.1, random, y, logSumExp});
+    bench.backend().attentionBackward(bench.stream(), {gradient, x, first, y, logSumExp, layout, 0.3, 0.1, random, dqkv});
+    const View keys = result({n, 50, layout.width}), values = result({n, 50, layout.width}), decoded = result({n, outputs});
+    bench.backend().cacheWrite(bench.stream(), {x, bench.tensor(slots), layout, keys, values});
+    bench.backend().attentionDecode(bench.stream(), {x, keys, values, bench.tensor(lengths), layout, 0.3, decoded});
+    return Outputs{bench.read(y), bench.read(dqkv), bench.read(keys), bench.read(values), bench.read(decoded)};
+  }, dtype == DType::f32 ? 1e-4 : 0.03);
+}
+
+/// What is hidden from every row of a tile is not looked at: poison there does no harm. (In a tile that some rows see, NaN in a value reaches
+/// all of them.)
+void testSkipping() {
+  const HeadLayout layout{4, 1, 64};
+  const int64_t n = 600, bounds[] = {0, 256, 384, n}, outputs = layout.heads * layout.width;
+  std::vector<int32_t> firstRow(n);
+  for (int d = 0; d < 3; ++d)
+    for (int64_t i = bounds[d]; i < bounds[d + 1]; ++i) firstRow[i] = static_cast<int32_t>(bounds[d]);
+  const Problem problem{layout, DType::bf16, 0, firstRow};
+  run("skipping", [&] {
+    Bench bench(hip::open(0));
+    const Numbers clean = Numbers::normal(DType::bf16, {n, layout.rowWidth()}), dy = Numbers::normal(DType::bf16, {n, outputs});
+    const auto pass = [&](const Numbers& qkv) {
+      const View x = bench.tensor(qkv), first = bench.tensor(problem.firsts()), y = bench.tensor(Numbers(DType::bf16, {n, outputs})),
+                 logSumExp = bench.tensor(Numbers(DType::f32, {layout.heads, n})), dqkv = bench.tensor(Numbers(DType::bf16, qkv.shape));
+      bench.backend().attention(bench.stream(), {x, first, layout, 0.3, 0, {}, y, logSumExp});
+      bench.backend().attentionBackward(bench.stream(), {bench.tensor(dy), x, first, y, logSumExp, layout, 0.3, 0, {}, dqkv});
+      return Outputs{bench.read(y), bench.read(dqkv)};
+    };
+    Numbers poisoned = clean;
+    for (int64_t i = bounds[1]; i < bounds[2]; ++i)
+      for (int64_t k = 0; k < layout.rowWidth(); ++k) poisoned.set(i * layout.rowWidth() + k, NAN);
+    const Outputs good = pass(clean), bad = pass(poisoned);
+    for (size_t output = 0; output < 2; ++output) {
+      const int64_t width = good[output].shape[1];
+      bool same = true, poison = true;
+      for (int64_t i = 0; i < good[output].size(); ++i) {
+        const int64_t position = i / width;
+        if (position < bounds[1] || position >= bounds[2])
+          same &= good[output][i] == bad[output][i];
+        else
+          poison &= std::isnan(bad[output][i]);
+      }
+      check(same && poison, "documents are strangers to each other, output " + std::to_string(output));
+    }
+  });
+}
+
 }  // namespace
 
 int main() {
-  const HeadLayout layouts[] = {{1, 1, 16}, {3, 1, 24}, {8, 1, 40}, {3, 3, 8}, {4, 4, 32}, {2, 1, 136}, {140, 1, 8}, {2, 2, 64}, {2, 1, 256}, {5, 1, 80}, {2, 1, 96}, {4, 1, 128}};
+  const HeadLayout layouts[] = {{1, 1, 16}, {3, 1, 24}, {8, 1, 40},  {3, 3, 8},  {4, 4, 32}, {2, 1, 136}, {140, 1, 8},
+                                {2, 2, 64}, {2, 1, 256}, {5, 1, 80}, {2, 1, 96}, {6, 1, 128}};
   for (const HeadLayout& layout : layouts)
     for (DType dtype : kFloats)
       for (double dropout : {0.0, 0.25}) {
         const int64_t n = layout.heads > 8 ? between(20, 40) : between(1, 300);
         testTraining({layout, dtype, dropout, documents(n, static_cast<int>(between(1, 4)))});
       }
+  for (double scale : {-0.4, 0.0}) testTraining({{3, 1, 24}, DType::f32, 0, documents(between(60, 150), 2), scale});
+  std::vector<int32_t> anywhere(150);  // first rows outside [0, i] are clamped, and need not be ordered
+  for (int32_t& first : anywhere) first = static_cast<int32_t>(between(-100, 300));
+  for (DType dtype : kFloats) {
+    testTraining({{2, 1, 32}, dtype, 0, anywhere});
+    testTraining({{2, 1, 32}, dtype, 0, {}});
+    testUnaligned(dtype);
+  }
+  testSkipping();
+
+  for (DType dtype : kFloats) {
+    testDecoding({6, 1, 32}, dtype, {1, 97, 0, 500, 800, -3}, 700);
+    testDecoding({3, 3, 24}, dtype, {400, 13}, 401);
+    testDecoding({150, 1, 8}, dtype, {40}, 41);
+    testDecoding({22, 1, 128}, dtype, {300, 33}, 320, -0.2);
+    testDecoding({48, 1, 80}, dtype, {65}, 65);
+    testDecoding({2, 1, 256}, dtype, {90, 7}, 100);
+  }
+  testCacheErrors();
   return finish("GPU attention");
 }
