@@ -109,14 +109,13 @@ AURORA_KERNEL((DecodeShape<T, W>::kDecodeThreads)) void decodeKernel(Decoding<T>
   const typename Shape::KeyTile keys{shared};
   const typename Shape::ValueTile values{shared + Shape::KeyTile::kSize};
   const int64_t cache = sequence * static_cast<int64_t>(decoding.slots) * decoding.cacheRow() + static_cast<int64_t>(keyHead) * decoding.width;
-  const auto row = [&](const T* all, int slot) { return slot < end ? all + cache + slot * decoding.cacheRow() : nullptr; };
   const int first = waveUniform(waveIndex() * kTile);
-  walkTiles<Shape::kDecodeThreads>(
-      keys, values, begin, end, decoding.width, [&](int slot) { return row(decoding.keys, slot); }, [&](int slot) { return row(decoding.values, slot); },
-      [&](int start) {
-        const auto sees = [&](int, int, int key) { return start + first + key < end; };
-        if (start + first < end) softmax.template add<1>(keys, values, first, scale, start + first + kTile > end, sees, WeighAll{});
-      });
+  walkTiles<Shape::kDecodeThreads>(keys, values, KeyVectors<T>{decoding.keys + cache, decoding.values + cache, decoding.cacheRow(), end, decoding.width}, begin,
+                                   end, [&](int start) {
+                                     const auto sees = [&](int, int, int key) { return start + first + key < end; };
+                                     if (start + first < end)
+                                       softmax.template add<1>(keys, values, first, scale, start + first + kTile > end, sees, WeighAll{});
+                                   });
   softmax.gatherTotals();
 
   // Merging: the rows' maxima of all waves, then the waves' sums, one wave after another.

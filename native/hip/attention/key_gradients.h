@@ -93,24 +93,22 @@ void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* l
   // Rows of this share's heads, from the one at the block's first key on.
   Rows rows(Row{blockStart, 0}, sharers);
   Patches<T, kQueries, W, Shape::kBlockThreads> queriesComing, dyComing;
+  const int resultWidth = problem.keyHeads * problem.sharing * problem.width;
   RowStatistics statistics{};
   Row own{};
   int first = 0;
   const auto load = [&] {
-    const auto at = [&](int r) {
-      const Row row = rows[r];
-      return Row{row.position, firstSharer + row.sharer};
+    const Row base{rows[0].position, firstSharer};
+    // Where row r's vector begins, counted from base's: of vectors with that distance from one position to the next.
+    const auto at = [&](int r, int positionWidth) {
+      const Row row = rows.fromFirst(r);
+      return base.position + row.position < end ? row.position * positionWidth + row.sharer * problem.width : -1;
     };
-    queriesComing.load(problem.width, [&](int r) {
-      const Row row = at(r);
-      return row.position < end ? problem.qkv + problem.queryAt(keyHead, row) : nullptr;
-    });
-    dyComing.load(problem.width, [&](int r) {
-      const Row row = at(r);
-      return row.position < end ? gradients.dy + problem.resultAt(keyHead, row) : nullptr;
-    });
+    queriesComing.load(problem.qkv + problem.queryAt(keyHead, base), problem.width, [&](int r) { return at(r, static_cast<int>(problem.rowWidth)); });
+    dyComing.load(gradients.dy + problem.resultAt(keyHead, base), problem.width, [&](int r) { return at(r, resultWidth); });
     if (threadIndex() < kQueries) {
-      own = at(threadIndex());
+      own = rows[threadIndex()];
+      own.sharer += firstSharer;
       statistics = {-__builtin_inff(), 0};
       first = 0;
       if (own.position < end) {

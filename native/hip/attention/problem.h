@@ -28,10 +28,15 @@ class Rows {
   AURORA_DEVICE Rows(Row first, int sharing) : position_(first.position), sharer_(first.sharer), sharing_(sharing) {}
   /// Row r from here, r < kMostRows.
   AURORA_DEVICE Row operator[](int r) const {
+    const Row row = fromFirst(r);
+    return {position_ + row.position, row.sharer};
+  }
+  /// The same with its position counted from the first row's.
+  AURORA_DEVICE Row fromFirst(int r) const {
     const uint32_t place = static_cast<uint32_t>(sharer_ + r), sharing = static_cast<uint32_t>(sharing_);
     // Of many sharers the rows meet the next position at most. Of few, the division by multiplication is exact.
     const uint32_t steps = sharing >= kMostRows ? place >= sharing : place * (65536 / sharing + 1) >> 16;
-    return {position_ + static_cast<int>(steps), static_cast<int>(place - steps * sharing)};
+    return {static_cast<int>(steps), static_cast<int>(place - steps * sharing)};
   }
 
  private:

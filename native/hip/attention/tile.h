@@ -68,15 +68,16 @@ AURORA_DEVICE inline void storeScaled(T* to, const Run<count, float>& from, floa
 template <class T, int kRows, int W, int threads>
 class Patches {
  public:
-  /// Rows begin at row(r), null for none; their columns from `width` on, and rows that are none, are 0.
-  template <class Row>
-  AURORA_DEVICE void load(int width, Row&& row) {
+  /// Row r begins at base + at(r), in elements; negative for none. Rows that are none, and columns from `width` on, are 0. `base` is the same for
+  /// all lanes, so that their addresses are 32 bits beside one that is shared.
+  template <class At>
+  AURORA_DEVICE void load(const T* base, int width, At&& at) {
     forEach([&](int patch, int r, int column) {
       AURORA_UNROLL
       for (int i = 0; i < 4; ++i) {
-        const T* from = row(r + i);
         parts_[patch][i] = {};
-        if (from && column < width) parts_[patch][i] = loadRun<4>(from + column);
+        const int from = at(r + i);
+        if (from >= 0 && column < width) parts_[patch][i] = loadRun<4>(base + from + column);
       }
     });
   }
@@ -110,16 +111,27 @@ class Patches {
   Run<4, T> parts_[kEach][4];
 };
 
+/// Vectors of keys and values: those of key j begin at keys + j·stride and at values + j·stride; from `count` on there are none.
+template <class T>
+struct KeyVectors {
+  const T *keys, *values;
+  int64_t stride;  // that of a tile is below 2³¹
+  int count, width;
+};
+
 /// body(start) for each tile of keys and values from `begin` on that starts before `end`, once the tiles are in shared memory; the next ones are
-/// on their way meanwhile. keyRow(j) and valueRow(j) are where key j's vectors begin, null for none.
-template <int threads, class T, int kKeys, int W, bool keysAlong, bool keysAcross, bool valuesAlong, bool valuesAcross, class KeyRow, class ValueRow, class Body>
-AURORA_DEVICE inline void walkTiles(const Tile<T, kKeys, W, keysAlong, keysAcross>& keys, const Tile<T, kKeys, W, valuesAlong, valuesAcross>& values, int begin,
-                                    int end, int width, KeyRow&& keyRow, ValueRow&& valueRow, Body&& body) {
+/// on their way meanwhile.
+template <int threads, class T, int kKeys, int W, bool keysAlong, bool keysAcross, bool valuesAlong, bool valuesAcross, class Body>
+AURORA_DEVICE inline void walkTiles(const Tile<T, kKeys, W, keysAlong, keysAcross>& keys, const Tile<T, kKeys, W, valuesAlong, valuesAcross>& values,
+                                    const KeyVectors<T>& vectors, int begin, int end, Body&& body) {
   if (begin >= end) return;
   Patches<T, kKeys, W, threads> keysComing, valuesComing;
+  const int stride = static_cast<int>(vectors.stride);
   const auto load = [&](int start) {
-    keysComing.load(width, [&](int r) { return keyRow(start + r); });
-    valuesComing.load(width, [&](int r) { return valueRow(start + r); });
+    const int64_t first = start * vectors.stride;
+    const auto at = [&](int r) { return start + r < vectors.count ? r * stride : -1; };
+    keysComing.load(vectors.keys + first, vectors.width, at);
+    valuesComing.load(vectors.values + first, vectors.width, at);
   };
   int start = begin;
   load(start);
