@@ -14,12 +14,14 @@ struct KeyGradients {
   static constexpr int kQueries = W <= 128 ? 32 : 16, kSteps = W / kTile;
   using QueryTile = Tile<T, kQueries, W, true, true>;
 
+  static constexpr int kRandoms = 4;  // that Philox makes at a time
   /// A tile's rows, each as it is read by lanes.
   struct alignas(16) RowTable {
     float shift[kQueries], dot[kQueries];
     int first[kQueries], position[kQueries];
-    uint64_t dropout[kQueries];  // the element of key 0
-    int hiding;                  // not 0: some row does not see the block's first key
+    int hiding;  // not 0: some row does not see the block's first key
+    int dropoutOffset[kQueries];                  // of the row's element for the block's first key in its block of four random numbers
+    uint8_t kept[kKeys / kRandoms + 1][kQueries];  // of that block and those after it: a bit for each element
   };
   static constexpr size_t kTiles = 2 * QueryTile::kSize * sizeof(T), kSharedBytes = kTiles + sizeof(RowTable);
 
@@ -29,6 +31,40 @@ struct KeyGradients {
     const int64_t whole = blocks(problem) * problem.keyHeads;
     return static_cast<int>(std::min<int64_t>(problem.sharing, (kEnoughBlocks + whole - 1) / whole));
   }
+};
+
+/// A thread's share of a tile's dropout bits on their way. Each lane's keys have different rows: alone it would use one of four random numbers.
+template <class Shape>
+class DropoutPatch {
+ public:
+  /// element(r) is row r's for the block's first key.
+  template <class Element>
+  AURORA_DEVICE void load(const DropoutMask& mask, Element&& element) {
+    bits_ = 0;
+    forEach([&](int n, int block, int row) {
+      const uint64_t first = element(row);
+      if (block < kBlocks - 1 || first % Shape::kRandoms != 0) bits_ |= mask.keptOf(first / Shape::kRandoms + static_cast<uint64_t>(block)) << 4 * n;
+    });
+  }
+  AURORA_DEVICE void store(uint8_t (&kept)[Shape::kKeys / Shape::kRandoms + 1][Shape::kQueries]) const {
+    forEach([&](int n, int block, int row) { kept[block][row] = bits_ >> 4 * n & 15; });
+  }
+
+ private:
+  static constexpr int kBlocks = Shape::kKeys / Shape::kRandoms + 1, kCount = kBlocks * Shape::kQueries;
+  static constexpr int kEach = (kCount + Shape::kBlockThreads - 1) / Shape::kBlockThreads;
+
+  template <class Body>
+  AURORA_DEVICE static void forEach(Body&& body) {
+    AURORA_UNROLL
+    for (int n = 0; n < kEach; ++n) {
+      const int index = threadIndex() + n * Shape::kBlockThreads;
+      if (index < kCount) body(n, index / Shape::kQueries, index % Shape::kQueries);
+    }
+  }
+
+  static_assert(4 * kEach <= 32);
+  uint32_t bits_ = 0;
 };
 
 /// Sums over a share of the heads: dK and dV of key j of head g of share s are at (((s·N + j)·G + g)·2 + (0 or 1))·K, unscaled.
@@ -56,6 +92,7 @@ AURORA_KERNEL_RESIDENT((KeyGradients<T, W>::kBlockThreads), 1)
 void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* lowestFirst, KeyPartials partials) {
   using Shape = KeyGradients<T, W>;
   constexpr int kSteps = Shape::kSteps, kQueries = Shape::kQueries, kRows = OperandAccumulator::kRows, kRun = OperandAccumulator::kRun, kRuns = OperandAccumulator::kSize / kRun;
+  constexpr int kAhead = kSteps % 4 == 0 ? 4 : 1;
   using Table = typename Shape::RowTable;
   T* const shared = sharedMemory<T>();
   const typename Shape::QueryTile queries{shared}, dy{shared + Shape::QueryTile::kSize};
@@ -90,47 +127,51 @@ void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* l
     }
   }
 
-  // Rows of this share's heads, from the one at the block's first key on.
-  Rows rows(Row{blockStart, 0}, sharers);
+  // Rows of this share's heads, from the one at the block's first key on; and where each thread's vector begins, of vectors with that distance from one
+  // position to the next, counted from the first row's.
+  Rows rows(static_cast<int64_t>(blockStart) * sharers, sharers);
+  const auto toRow = [&](int r, int positionWidth) { return r * problem.width + rows.positionsTo(r) * (positionWidth - sharers * problem.width); };
+  const int rowWidth = static_cast<int>(problem.rowWidth), resultWidth = problem.keyHeads * problem.sharing * problem.width;
   Patches<T, kQueries, W, Shape::kBlockThreads> queriesComing, dyComing;
-  const int resultWidth = problem.keyHeads * problem.sharing * problem.width;
-  RowStatistics statistics{};
-  Row own{};
-  int first = 0;
+  DropoutPatch<Shape> kept;
+  // Of row threadIndex() % kQueries.
+  RowStatistics statistics;
+  int firstRow, position, count;
   const auto load = [&] {
-    const Row base{rows[0].position, firstSharer};
-    // Where row r's vector begins, counted from base's: of vectors with that distance from one position to the next.
-    const auto at = [&](int r, int positionWidth) {
-      const Row row = rows.fromFirst(r);
-      return base.position + row.position < end ? row.position * positionWidth + row.sharer * problem.width : -1;
-    };
-    queriesComing.load(problem.qkv + problem.queryAt(keyHead, base), problem.width, [&](int r) { return at(r, static_cast<int>(problem.rowWidth)); });
-    dyComing.load(gradients.dy + problem.resultAt(keyHead, base), problem.width, [&](int r) { return at(r, resultWidth); });
-    if (threadIndex() < kQueries) {
-      own = rows[threadIndex()];
-      own.sharer += firstSharer;
-      statistics = {-__builtin_inff(), 0};
-      first = 0;
-      if (own.position < end) {
-        statistics = gradients.statistics[problem.rowAt(keyHead, own)];
-        first = problem.firstKey(own.position);
-      }
-    }
+    const Row base{rows[0].position, firstSharer + rows[0].sharer};
+    const int64_t left = (end - base.position) * static_cast<int64_t>(sharers) - rows[0].sharer;
+    count = left < kQueries ? static_cast<int>(left) : kQueries;
+    const auto inside = [&](int r) { return r < count ? r : count - 1; };
+    queriesComing.load(problem.qkv + problem.queryAt(keyHead, base), problem.width, count, [&](int r) { return toRow(inside(r), rowWidth); });
+    dyComing.load(gradients.dy + problem.resultAt(keyHead, base), problem.width, count, [&](int r) { return toRow(inside(r), resultWidth); });
+    const Row own = rows[inside(threadIndex() % kQueries)];
+    position = own.position;
+    statistics = gradients.statistics[problem.rowAt(keyHead, {position, firstSharer + own.sharer})];
+    firstRow = problem.firstRow[position];
+    if constexpr (dropping)
+      kept.load(problem.dropout, [&](int r) {
+        const Row row = rows[r];
+        return problem.dropoutAt(keyHead, {row.position, firstSharer + row.sharer}, blockStart);
+      });
   };
   const auto store = [&] {
     queriesComing.store(queries);
     dyComing.store(dy);
+    const int r = threadIndex() % kQueries, first = problem.firstKey(position, firstRow);
     if (waveIndex() == 0) {
-      const bool hiding = waveAny(threadIndex() < kQueries && first > blockStart);
+      const bool hiding = waveAny(first > blockStart);
       if (threadIndex() == 0) table->hiding = hiding;
     }
     if (threadIndex() < kQueries) {
-      table->shift[threadIndex()] = statistics.shift;
-      table->dot[threadIndex()] = statistics.dot;
-      table->first[threadIndex()] = first;
-      table->position[threadIndex()] = own.position;
-      if constexpr (dropping) table->dropout[threadIndex()] = problem.dropoutAt(keyHead, own, 0);
+      // A row that does not exist has no weights.
+      table->shift[r] = r < count ? statistics.shift : -__builtin_inff();
+      table->dot[r] = statistics.dot;
+      table->first[r] = first;
+      table->position[r] = position;
+      if constexpr (dropping)
+        table->dropoutOffset[r] = static_cast<int>(problem.dropoutAt(keyHead, {position, firstSharer + rows[r].sharer}, blockStart) % Shape::kRandoms);
     }
+    if constexpr (dropping) kept.store(table->kept);
   };
 
   load();
@@ -139,20 +180,29 @@ void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* l
     store();
     blockSync();
     const int lowest = waveUniform(rows[0].position), highest = waveUniform(rows[kQueries - 1].position);
-    rows = Rows(rows[kQueries], sharers);
+    rows = rows.from(kQueries);
     const bool more = rows[0].position < end;
     if (more) load();
     if (highest >= start) {
       const bool whole = lowest >= start + kTile - 1 && !table->hiding;
-      AURORA_UNROLL
+      _Pragma("unroll 1")
       for (int q = 0; q < kQueries; q += kTile) {
         OperandAccumulator scores, dweights;
         scores.clear();
         dweights.clear();
         AURORA_UNROLL
-        for (int k = 0; k < kSteps; ++k) {
-          multiplyAdd(scores, keys[k], queries.alongRows(q, k * kTile));
-          multiplyAdd(dweights, values[k], dy.alongRows(q, k * kTile));
+        for (int k = 0; k < kSteps; k += kAhead) {
+          Operand<T> query[kAhead], result[kAhead];
+          AURORA_UNROLL
+          for (int a = 0; a < kAhead; ++a) {
+            query[a] = queries.alongRows(q, (k + a) * kTile);
+            result[a] = dy.alongRows(q, (k + a) * kTile);
+          }
+          AURORA_UNROLL
+          for (int a = 0; a < kAhead; ++a) {
+            multiplyAdd(scores, keys[k + a], query[a]);
+            multiplyAdd(dweights, values[k + a], result[a]);
+          }
         }
         Run<kRun, float> shift[kRuns], dot[kRuns];
         AURORA_UNROLL
@@ -164,15 +214,18 @@ void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* l
         recomputeWeights(scores, problem.scale, !whole, [&](int i) { return shift[i / kRun].values[i % kRun]; },
                          [&](int i) {
                            const int own = key[OperandAccumulator::rowSlot(i)], column = q + OperandAccumulator::column(lane, i);
-                           return own <= table->position[column] && own >= table->first[column];
+                           return (own <= table->position[column]) & (own >= table->first[column]);
                          });
         AURORA_UNROLL
         for (int i = 0; i < OperandAccumulator::kSize; ++i) {
-          float kept[1] = {1};
-          if constexpr (dropping)
-            problem.dropout.apply(kept, table->dropout[q + OperandAccumulator::column(lane, i)] + static_cast<uint64_t>(key[OperandAccumulator::rowSlot(i)]));
-          dweights.values[i] = scores.values[i] * (dweights.values[i] * kept[0] - dot[i / kRun].values[i % kRun]);
-          scores.values[i] *= kept[0];
+          float factor = 1;
+          if constexpr (dropping) {
+            const int row = q + OperandAccumulator::column(lane, i);
+            const int place = table->dropoutOffset[row] + key[OperandAccumulator::rowSlot(i)] - blockStart;
+            factor = table->kept[place / Shape::kRandoms][row] >> place % Shape::kRandoms & 1 ? problem.dropout.kept : 0;
+          }
+          dweights.values[i] = scores.values[i] * (dweights.values[i] * factor - dot[i / kRun].values[i % kRun]);
+          scores.values[i] *= factor;
         }
         const Operand<T> weights = scores.template operand<T>(), dscores = dweights.template operand<T>();
         AURORA_UNROLL

@@ -12,8 +12,6 @@ namespace aurora::hip::flash {
 constexpr float kLog2E = 1.44269504f, kLn2 = 0.693147181f;
 constexpr int kBlockWaves = kWave == 64 ? 4 : 8;
 constexpr int kThreads = kBlockWaves * kWave;
-/// Rows that are reached from one by Rows.
-constexpr int kMostRows = 128;
 
 /// A query head of a key head at a position.
 struct Row {
@@ -24,23 +22,27 @@ struct Row {
 class Rows {
  public:
   AURORA_DEVICE Rows(int64_t first, int sharing)
-      : position_(static_cast<int>(first / sharing)), sharer_(static_cast<int>(first - static_cast<int64_t>(position_) * sharing)), sharing_(sharing) {}
-  AURORA_DEVICE Rows(Row first, int sharing) : position_(first.position), sharer_(first.sharer), sharing_(sharing) {}
-  /// Row r from here, r < kMostRows.
+      : position_(static_cast<int>(first / sharing)),
+        sharer_(static_cast<int>(first - static_cast<int64_t>(position_) * sharing)),
+        sharing_(sharing),
+        inverse_(1.0f / static_cast<float>(sharing)) {}
   AURORA_DEVICE Row operator[](int r) const {
-    const Row row = fromFirst(r);
-    return {position_ + row.position, row.sharer};
+    const int positions = positionsTo(r);
+    return {position_ + positions, sharer_ + r - positions * sharing_};
   }
-  /// The same with its position counted from the first row's.
-  AURORA_DEVICE Row fromFirst(int r) const {
-    const uint32_t place = static_cast<uint32_t>(sharer_ + r), sharing = static_cast<uint32_t>(sharing_);
-    // Of many sharers the rows meet the next position at most. Of few, the division by multiplication is exact.
-    const uint32_t steps = sharing >= kMostRows ? place >= sharing : place * (65536 / sharing + 1) >> 16;
-    return {static_cast<int>(steps), static_cast<int>(place - steps * sharing)};
+  /// Those from row r on.
+  AURORA_DEVICE Rows from(int r) const {
+    Rows later = *this;
+    later.position_ += positionsTo(r);
+    later.sharer_ += r - positionsTo(r) * sharing_;
+    return later;
   }
+  /// How many positions row r comes after the first row, r < 2²⁰. A division by multiplication: the half keeps it away from whole numbers.
+  AURORA_DEVICE int positionsTo(int r) const { return static_cast<int>((static_cast<float>(sharer_ + r) + 0.5f) * inverse_); }
 
  private:
   int position_, sharer_, sharing_;
+  float inverse_;
 };
 
 /// Element ((h·N + i)·N + j) of a random sequence decides on the weight of row i of head h for key j, as on the CPU.
@@ -54,14 +56,12 @@ struct DropoutMask {
   AURORA_DEVICE void apply(float (&weights)[count], uint64_t first) const {
     static_assert(count <= 4);
     const uint32_t offset = first % 4;
-    uint32_t kept4 = keptOf(first / 4);
-    if (offset + count > 4) kept4 |= keptOf(first / 4 + 1) << 4;
+    uint32_t bits = keptOf(first / 4);
+    if (offset + count > 4) bits |= keptOf(first / 4 + 1) << 4;
     AURORA_UNROLL
-    for (int i = 0; i < count; ++i) weights[i] = kept4 >> (offset + i) & 1 ? weights[i] * kept : 0;
+    for (int i = 0; i < count; ++i) weights[i] = bits >> (offset + i) & 1 ? weights[i] * kept : 0;
   }
-
- private:
-  /// A bit for each element of a block.
+  /// A bit for each of elements 4·block … 4·block + 3: whether it is kept.
   AURORA_DEVICE uint32_t keptOf(uint64_t block) const {
     const auto words = randomBlock(random, block);
     uint32_t bits = 0;
@@ -96,11 +96,9 @@ struct Problem {
         dropout{random, static_cast<uint32_t>(std::ceil(dropoutProbability * 0x1p24)), static_cast<float>(1 / (1 - dropoutProbability))} {}
 
   AURORA_DEVICE int64_t rows() const { return static_cast<int64_t>(positions) * sharing; }
-  /// The first key that a position sees.
-  AURORA_DEVICE int firstKey(int position) const {
-    const int first = firstRow[position];
-    return first < 0 ? 0 : first < position ? first : position;
-  }
+  /// The first key that a position sees, given its firstRow.
+  AURORA_DEVICE static int firstKey(int position, int first) { return first < 0 ? 0 : first < position ? first : position; }
+  AURORA_DEVICE int firstKey(int position) const { return firstKey(position, firstRow[position]); }
   AURORA_DEVICE int head(int keyHead, Row row) const { return keyHead * sharing + row.sharer; }
 
   /// Where vectors of `width` elements begin in qkv and in y.

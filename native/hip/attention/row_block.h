@@ -33,7 +33,6 @@ constexpr int rowTiles(bool wide) { return kWave == 64 && !wide ? 2 : 1; }
 template <class T, int tiles>
 struct RowBlock {
   static constexpr int kTiles = tiles, kRows = OperandAccumulator::kRows, kBlockRows = kBlockWaves * kTiles * kTile;
-  static_assert(kBlockRows <= kMostRows);
   const Problem<T>& problem;
   int keyHead;
   Row row[kTiles][kRows];      // past the last one, copies of it

@@ -64,26 +64,35 @@ AURORA_DEVICE inline void storeScaled(T* to, const Run<count, float>& from, floa
   storeRun(to, scaled);
 }
 
-/// A thread's share of a tile on its way: patches of 4 × 4.
+/// A thread's share of a tile on its way: patches of 4 × 4. Loading is free of branches, which would make compilers wait for the loads where the
+/// branches meet again: every address is inside, and what is not of the tile becomes 0 when it is stored.
 template <class T, int kRows, int W, int threads>
 class Patches {
  public:
-  /// Row r begins at base + at(r), in elements; negative for none. Rows that are none, and columns from `width` on, are 0. `base` is the same for
-  /// all lanes, so that their addresses are 32 bits beside one that is shared.
+  /// Rows 0 … count − 1 exist, count > 0; columns from `width` on are 0. at(r) is where row r begins, in elements from `base`, for rows that do not
+  /// exist some other's. `base` is the same for all lanes: beside it an address is 32 bits.
   template <class At>
-  AURORA_DEVICE void load(const T* base, int width, At&& at) {
+  AURORA_DEVICE void load(const T* base, int width, int count, At&& at) {
+    width_ = width;
+    count_ = count;
     forEach([&](int patch, int r, int column) {
+      const int inside = column < width ? column : 0;
       AURORA_UNROLL
       for (int i = 0; i < 4; ++i) {
-        parts_[patch][i] = {};
-        const int from = at(r + i);
-        if (from >= 0 && column < width) parts_[patch][i] = loadRun<4>(base + from + column);
+        const uint32_t bytes = static_cast<uint32_t>(at(r + i) + inside) * static_cast<uint32_t>(sizeof(T));
+        parts_[patch][i] = loadRun<4>(reinterpret_cast<const T*>(reinterpret_cast<const char*>(base) + bytes));
       }
     });
   }
   template <bool along, bool across>
   AURORA_DEVICE void store(const Tile<T, kRows, W, along, across>& tile) {
     using Target = Tile<T, kRows, W, along, across>;
+    if (count_ < kRows || width_ < W)
+      forEach([&](int patch, int r, int column) {
+        AURORA_UNROLL
+        for (int i = 0; i < 4; ++i)
+          if (r + i >= count_ || column >= width_) parts_[patch][i] = {};
+      });
     forEach([&](int patch, int r, int column) {
       AURORA_UNROLL
       for (int i = 0; i < 4; ++i) {
@@ -99,23 +108,26 @@ class Patches {
  private:
   static constexpr int kCount = kRows / 4 * (W / 4), kEach = (kCount + threads - 1) / threads;
 
+  /// Threads for which there is no patch repeat the last one.
   template <class Body>
   AURORA_DEVICE static void forEach(Body&& body) {
     AURORA_UNROLL
     for (int patch = 0; patch < kEach; ++patch) {
-      const int index = threadIndex() + patch * threads;
-      if (kCount % threads == 0 || index < kCount) body(patch, index % (kRows / 4) * 4, index / (kRows / 4) * 4);
+      int index = threadIndex() + patch * threads;
+      if (kCount % threads != 0 && index >= kCount) index = kCount - 1;
+      body(patch, index % (kRows / 4) * 4, index / (kRows / 4) * 4);
     }
   }
 
   Run<4, T> parts_[kEach][4];
+  int width_, count_;
 };
 
 /// Vectors of keys and values: those of key j begin at keys + j·stride and at values + j·stride; from `count` on there are none.
 template <class T>
 struct KeyVectors {
   const T *keys, *values;
-  int64_t stride;  // that of a tile is below 2³¹
+  int64_t stride;  // a tile's rows are within 2³² bytes
   int count, width;
 };
 
@@ -129,9 +141,10 @@ AURORA_DEVICE inline void walkTiles(const Tile<T, kKeys, W, keysAlong, keysAcros
   const int stride = static_cast<int>(vectors.stride);
   const auto load = [&](int start) {
     const int64_t first = start * vectors.stride;
-    const auto at = [&](int r) { return start + r < vectors.count ? r * stride : -1; };
-    keysComing.load(vectors.keys + first, vectors.width, at);
-    valuesComing.load(vectors.values + first, vectors.width, at);
+    const int left = vectors.count - start, count = left < kKeys ? left : kKeys, last = (count - 1) * stride;
+    const auto at = [&](int r) { return r * stride < last ? r * stride : last; };
+    keysComing.load(vectors.keys + first, vectors.width, count, at);
+    valuesComing.load(vectors.values + first, vectors.width, count, at);
   };
   int start = begin;
   load(start);
