@@ -185,7 +185,7 @@ void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* l
     if (more) load();
     if (highest >= start) {
       const bool whole = lowest >= start + kTile - 1 && !table->hiding;
-      _Pragma("unroll 1")
+      AURORA_NO_UNROLL
       for (int q = 0; q < kQueries; q += kTile) {
         OperandAccumulator scores, dweights;
         scores.clear();

@@ -14,11 +14,11 @@ struct QueryGradients {
   using ValueTile = Tile<T, kKeys, W, true, false>;
   static constexpr size_t kSharedBytes = (KeyTile::kSize + ValueTile::kSize) * sizeof(T);
   /// Two waves a SIMD on AMD, where the registers allow it.
-  static constexpr int resident(bool dropping) { return kWave == 64 && W * sizeof(T) <= (dropping ? 192 : 256) ? 2 : 1; }
+  static constexpr int kResident = kWave == 64 && W * sizeof(T) <= 256 ? 2 : 1;
 };
 
 template <class T, int W, bool dropping>
-AURORA_KERNEL_RESIDENT(kThreads, (QueryGradients<T, W>::resident(dropping)))
+AURORA_KERNEL_RESIDENT(kThreads, (QueryGradients<T, W>::kResident))
 void queryGradientsKernel(Problem<T> problem, Gradients<T> gradients) {
   using Shape = QueryGradients<T, W>;
   using Block = typename Shape::Block;
@@ -41,7 +41,7 @@ void queryGradientsKernel(Problem<T> problem, Gradients<T> gradients) {
     for (int k = 0; k < kSteps; ++k) dqueries[t][k].clear();
 
   block.forKeyTiles(keys, values, [&](int start, bool whole) {
-    AURORA_UNROLL
+    AURORA_NO_UNROLL
     for (int j = 0; j < Shape::kKeys; j += kTile) {
       OperandAccumulator scores[kTiles], dweights[kTiles];
       AURORA_UNROLL

@@ -20,6 +20,7 @@
 #define AURORA_KERNEL_RESIDENT(threads, blocks)
 #define AURORA_DEVICE
 #define AURORA_UNROLL
+#define AURORA_NO_UNROLL
 
 namespace aurora::hip {
 

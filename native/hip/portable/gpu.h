@@ -16,6 +16,7 @@
 #define AURORA_KERNEL(threads) __global__ __launch_bounds__(threads)
 #define AURORA_DEVICE __host__ __device__
 #define AURORA_UNROLL _Pragma("unroll")
+#define AURORA_NO_UNROLL _Pragma("unroll 1")
 
 namespace aurora::hip {
 

@@ -25,7 +25,7 @@
 //   AURORA_KERNEL(threads)                  marks a kernel launched with at most so many threads a block
 //   AURORA_KERNEL_RESIDENT(threads, blocks) the same, and holds its registers down to where so many blocks fit a compute unit at a time
 //   AURORA_DEVICE                           marks a function that kernels call (callable on the host, too)
-//   AURORA_UNROLL                           before a loop: unrolls it
+//   AURORA_UNROLL, AURORA_NO_UNROLL         before a loop: unrolls it; keeps it a loop, where registers are short
 //   threadIndex(), blockThreads()           in the block: 0 … blockThreads() − 1
 //   blockX/Y/Z(), gridX/Y/Z()               the block in the grid
 //   blockSync()                             barrier of the block; shared and global writes before it are seen after it
