@@ -1,5 +1,6 @@
 // Attention, its derivative and decoding on the emulator, against float64 references on fresh random inputs.
-#include <chrono>
+#include <array>
+#include <ctime>
 #include <limits>
 
 #include "device.h"
@@ -137,6 +138,35 @@ void testTraining(const Problem& problem) {
     compare(found[0], expected.y, tolerance(problem.dtype), problem.text() + ": y");
     compare(found[1], expected.logSumExp, 1e-5, problem.text() + ": logSumExp");
     compare(found[2], expected.dqkv, tolerance(problem.dtype), problem.text() + ": dqkv");
+  });
+}
+
+/// Short documents in a long batch cost what they are, not what the batch's length would be: tiles between strangers are not even loaded.
+void testCost() {
+  const HeadLayout layout{1, 1, 64};
+  const int64_t n = 1024, document = 64;
+  const auto seconds = [&](bool together) {
+    const Numbers qkv = Numbers::normal(DType::bf16, {n, layout.rowWidth()}), dy = Numbers::normal(DType::bf16, {n, 64});
+    Bench bench(hip::open(0));
+    const View x = bench.tensor(qkv), gradient = bench.tensor(dy), y = bench.tensor(Numbers(DType::bf16, {n, 64})),
+               logSumExp = bench.tensor(Numbers(DType::f32, {1, n})), dqkv = bench.tensor(Numbers(DType::bf16, qkv.shape)),
+               first = bench.tensor(Numbers::make(DType::i32, {n}, [&](int64_t i) { return static_cast<double>(together ? 0 : i / document * document); }));
+    std::array<double, 2> times;
+    std::clock_t start = std::clock();
+    bench.backend().attention(bench.stream(), {x, first, layout, 0.3, 0, {}, y, logSumExp});
+    times[0] = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    start = std::clock();
+    bench.backend().attentionBackward(bench.stream(), {gradient, x, first, y, logSumExp, layout, 0.3, 0, {}, dqkv});
+    times[1] = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    return times;
+  };
+  run("cost", [&] {
+    const auto whole = seconds(true), cut = seconds(false);
+    for (size_t pass = 0; pass < 2; ++pass) {
+      const std::string what = std::string(pass ? "backward" : "forward") + " over 16 documents: " + std::to_string(whole[pass] / cut[pass]) + " times cheaper than over one";
+      if (std::getenv("AURORA_TEST_VERBOSE")) std::printf("%s\n", what.c_str());
+      check(cut[pass] * 3 < whole[pass], what);
+    }
   });
 }
 
@@ -279,6 +309,7 @@ int main() {
     testUnaligned(dtype);
   }
   testSkipping();
+  testCost();
 
   for (DType dtype : kFloats) {
     testDecoding({6, 1, 32}, dtype, {1, 97, 0, 500, 800, -3}, 700);
