@@ -64,7 +64,7 @@ template <class T, int W>
 struct DecodeShape {
   /// Each wave has a tile of 16 keys.
   static constexpr int kWaves = W * sizeof(T) <= 256 ? 4 : W * sizeof(T) <= 512 ? 2 : 1, kDecodeThreads = kWaves * kWave, kKeys = kWaves * kTile;
-  static constexpr int kMostRowTiles = W * sizeof(T) <= 256 ? 3 : 1;  // that registers hold
+  static constexpr int kMostRowTiles = kWave == 64 && W * sizeof(T) <= 256 ? 3 : 1;  // that registers hold
   using KeyTile = Tile<T, kKeys, W, true, false>;
   using ValueTile = Tile<T, kKeys, W, false, true>;
   static constexpr size_t sharedBytes(int rowTiles) {

@@ -92,7 +92,8 @@ AURORA_KERNEL_RESIDENT((KeyGradients<T, W>::kBlockThreads), 1)
 void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* lowestFirst, KeyPartials partials) {
   using Shape = KeyGradients<T, W>;
   constexpr int kSteps = Shape::kSteps, kQueries = Shape::kQueries, kRows = OperandAccumulator::kRows, kRun = OperandAccumulator::kRun, kRuns = OperandAccumulator::kSize / kRun;
-  constexpr int kAhead = kSteps % 4 == 0 ? 4 : 1;
+  // Operands that are read from shared memory at a time: NVIDIA's compiler sees to it, and its registers are short.
+  constexpr int kAhead = kWave == 64 && kSteps % 4 == 0 ? 4 : 1;
   using Table = typename Shape::RowTable;
   T* const shared = sharedMemory<T>();
   const typename Shape::QueryTile queries{shared}, dy{shared + Shape::QueryTile::kSize};

@@ -1,9 +1,9 @@
 // Attention, its derivative and decoding on the emulator, against float64 references on fresh random inputs.
-#include <array>
-#include <ctime>
 #include <limits>
 
 #include "device.h"
+#include "hip/attention/key_gradients.h"
+#include "hip/attention/row_block.h"
 
 using namespace aurora;
 using namespace aurora::test;
@@ -141,33 +141,68 @@ void testTraining(const Problem& problem) {
   });
 }
 
-/// Short documents in a long batch cost what they are, not what the batch's length would be: tiles between strangers are not even loaded.
-void testCost() {
-  const HeadLayout layout{1, 1, 64};
-  const int64_t n = 1024, document = 64;
-  const auto seconds = [&](bool together) {
-    const Numbers qkv = Numbers::normal(DType::bf16, {n, layout.rowWidth()}), dy = Numbers::normal(DType::bf16, {n, 64});
-    Bench bench(hip::open(0));
-    const View x = bench.tensor(qkv), gradient = bench.tensor(dy), y = bench.tensor(Numbers(DType::bf16, {n, 64})),
-               logSumExp = bench.tensor(Numbers(DType::f32, {1, n})), dqkv = bench.tensor(Numbers(DType::bf16, qkv.shape)),
-               first = bench.tensor(Numbers::make(DType::i32, {n}, [&](int64_t i) { return static_cast<double>(together ? 0 : i / document * document); }));
-    std::array<double, 2> times;
-    std::clock_t start = std::clock();
-    bench.backend().attention(bench.stream(), {x, first, layout, 0.3, 0, {}, y, logSumExp});
-    times[0] = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    start = std::clock();
-    bench.backend().attentionBackward(bench.stream(), {gradient, x, first, y, logSumExp, layout, 0.3, 0, {}, dqkv});
-    times[1] = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    return times;
-  };
-  run("cost", [&] {
-    const auto whole = seconds(true), cut = seconds(false);
-    for (size_t pass = 0; pass < 2; ++pass) {
-      const std::string what = std::string(pass ? "backward" : "forward") + " over 16 documents: " + std::to_string(whole[pass] / cut[pass]) + " times cheaper than over one";
-      if (std::getenv("AURORA_TEST_VERBOSE")) std::printf("%s\n", what.c_str());
-      check(cut[pass] * 3 < whole[pass], what);
+/// Positions and heads of rows, for any number of heads.
+void testRows() {
+  for (int repeat = 0; repeat < 300; ++repeat) {
+    const int sharing = static_cast<int>(repeat < 200 ? repeat + 1 : between(1, 65536));
+    const int64_t first = between(0, int64_t{sharing} * 1000000);
+    const hip::flash::Rows rows(first, sharing), later = rows.from(32);
+    for (int r = 0; r < 128; ++r) {
+      const hip::flash::Row row = rows[r], same = later[r - 32 < 0 ? 0 : r - 32];
+      check(row.position == (first + r) / sharing && row.sharer == (first + r) % sharing, "row " + std::to_string(first + r) + " of " + std::to_string(sharing) + " heads");
+      check(r < 32 || (same.position == row.position && same.sharer == row.sharer), "rows from one on");
     }
-  });
+  }
+}
+
+/// The keys that each block of rows walks over, and the positions that each block of keys does.
+template <class T>
+AURORA_KERNEL(hip::flash::kThreads) void rangesKernel(hip::flash::Problem<T> problem, const int* lowestFirst, int keys, int* ofRows, int* ofKeys) {
+  int* const scratch = hip::sharedMemory<int>();
+  const int block = hip::blockX();
+  if (ofRows) {
+    const hip::flash::RowBlock<T, 1> rows(problem, scratch);
+    ofRows[2 * block] = rows.begin, ofRows[2 * block + 1] = rows.end;
+  } else {
+    ofKeys[block] = hip::flash::endOfSight(problem, lowestFirst, block * keys, (block + 1) * keys, scratch);
+  }
+}
+
+void testRanges() {
+  using namespace hip;
+  using Block = flash::RowBlock<float, 1>;
+  const HeadLayout layout{between(1, 200), 1, 8};
+  const int64_t n = between(1, 3000), keys = 64;
+  for (const bool ordered : {true, false}) {
+    std::vector<int32_t> firstRow = documents(n, static_cast<int>(between(1, 30)));
+    if (!ordered)
+      for (int32_t& first : firstRow) first = static_cast<int32_t>(between(-5, n));
+    Bench bench(hip::open(0));
+    const View first = bench.tensor(Problem{layout, DType::f32, 0, firstRow}.firsts());
+    const flash::Problem<float> problem(nullptr, first, layout, 1, 0, {});
+    const int64_t rowBlocks = Block::grid(problem).x, keyBlocks = (n + keys - 1) / keys;
+    const View ofRows = bench.tensor(Numbers(DType::i32, {rowBlocks, 2})), ofKeys = bench.tensor(Numbers(DType::i32, {keyBlocks})),
+               lowest = bench.tensor(Numbers(DType::i32, {(n + flash::kStretch - 1) / flash::kStretch}));
+    run("ranges", [&] {
+      launch<flash::lowestFirstKernel<float>>(Queue{}, blocksFor(n, flash::kThreads), flash::kThreads, 0, problem, lowest.as<int>());
+      launch<rangesKernel<float>>(Queue{}, rowBlocks, flash::kThreads, 64, problem, nullptr, 0, ofRows.as<int>(), nullptr);
+      launch<rangesKernel<float>>(Queue{}, keyBlocks, flash::kThreads, 64, problem, lowest.as<int>(), static_cast<int>(keys), nullptr, ofKeys.as<int>());
+    });
+    const Numbers rows = bench.read(ofRows), sight = bench.read(ofKeys);
+    const auto firstKey = [&](int64_t i) { return std::clamp<int64_t>(firstRow[i], 0, i); };
+    for (int64_t block = 0; block < rowBlocks; ++block) {
+      const int64_t from = (rowBlocks - 1 - block) * Block::kBlockRows, to = std::min(from + Block::kBlockRows, n * layout.heads) - 1;
+      int64_t begin = n;
+      for (int64_t i = from / layout.heads; i <= to / layout.heads; ++i) begin = std::min(begin, firstKey(i));
+      check(rows[2 * block] == begin && rows[2 * block + 1] == to / layout.heads + 1, "the keys of row block " + std::to_string(block));
+    }
+    for (int64_t block = 0; block < keyBlocks; ++block) {
+      int64_t end = 0;
+      for (int64_t i = block * keys; i < n; ++i)
+        if (firstKey(i) < (block + 1) * keys) end = i + 1;
+      check(sight[block] == end, "the positions that see key block " + std::to_string(block));
+    }
+  }
 }
 
 /// Rows of a fused projection go to the cache as prompts of different lengths; each sequence's last row must then decode to what the
@@ -309,7 +344,8 @@ int main() {
     testUnaligned(dtype);
   }
   testSkipping();
-  testCost();
+  testRows();
+  for (int repeat = 0; repeat < 5; ++repeat) testRanges();
 
   for (DType dtype : kFloats) {
     testDecoding({6, 1, 32}, dtype, {1, 97, 0, 500, 800, -3}, 700);
