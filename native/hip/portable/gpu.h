@@ -85,7 +85,7 @@ AURORA_DEVICE inline uint64_t ballot(bool flag, Site = Site::current()) {
 #endif
 }
 
-AURORA_DEVICE inline int waveUniform(int v) {
+AURORA_DEVICE inline int waveUniform(int v, Site = Site::current()) {
 #ifdef __HIP_DEVICE_COMPILE__
   return __builtin_amdgcn_readfirstlane(v);
 #else

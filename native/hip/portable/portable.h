@@ -32,7 +32,7 @@
 //   shuffle(v, lane), shuffleXor(v, mask), shuffleDown(v, delta)
 //                                           another lane's v (any trivially copyable type of 4 or 8 bytes). Down past the end: unspecified.
 //   ballot(flag)                            bit l of the uint64_t: lane l's flag
-//   waveUniform(int)                        v, which is equal in all lanes of the wave: AMD may then keep it in a scalar register
+//   waveUniform(int)                        a wave operation; the number, which is equal in all lanes: AMD may then keep it in a scalar register
 //   sharedMemory<T>()                       the start of the block's dynamic shared memory, aligned to 16 bytes
 //   loadBits<n>(p), storeBits<n>(p, Bits<n>) a power of two up to 16 bytes by one instruction; p aligned to it (loadRun, storeRun: typed)
 //   bitCount(uint64_t)
