@@ -52,7 +52,8 @@ AURORA_KERNEL_RESIDENT(kThreads, (kResident<T, W>)) void attentionKernel(Problem
   softmax.gatherTotals();
   Block::forEach([&](int t, int r) {
     if (outputs.logSumExp && block.stored[t][r])
-      outputs.logSumExp[problem.logSumExpAt(block.keyHead, block.row[t][r])] = softmax.maximum[t][r] * scale * kLn2 + logf(softmax.total[t][r]);
+      outputs.logSumExp[problem.logSumExpAt(block.keyHead, block.row[t][r])] =
+          softmax.maximum[t][r] * scale * kLn2 + logf(softmax.total[t][r]);
   });
   softmax.forEachRun([&](int t, int r, int column, const auto& sums) {
     if (block.stored[t][r] && column < problem.width)
@@ -62,8 +63,8 @@ AURORA_KERNEL_RESIDENT(kThreads, (kResident<T, W>)) void attentionKernel(Problem
 
 template <class T, int W, bool dropping>
 void forward(Context& context, const Problem<T>& problem, const Outputs<T>& outputs) {
-  launch<attentionKernel<T, W, dropping>>(context.queue, RowBlock<T, rowTiles(false)>::grid(problem), kThreads, (KeyTile<T, W>::kSize + ValueTile<T, W>::kSize) * sizeof(T),
-                                          problem, outputs);
+  const size_t sharedBytes = (KeyTile<T, W>::kSize + ValueTile<T, W>::kSize) * sizeof(T);
+  launch<attentionKernel<T, W, dropping>>(context.queue, RowBlock<T, rowTiles(false)>::grid(problem), kThreads, sharedBytes, problem, outputs);
 }
 
 }  // namespace

@@ -11,12 +11,13 @@ template <class T, int W, bool dropping>
 void backward(Context& context, const Problem<T>& problem, const Gradients<T>& gradients, const int* lowestFirst) {
   using Queries = QueryGradients<T, W>;
   using Keys = KeyGradients<T, W>;
-  launch<queryGradientsKernel<T, W, dropping>>(context.queue, Queries::Block::grid(problem), kThreads, Queries::kSharedBytes, problem, gradients);
+  launch<queryGradientsKernel<T, W, dropping>>(context.queue, Queries::Block::grid(problem), kThreads, Queries::kSharedBytes, problem,
+                                               gradients);
   KeyPartials partials{nullptr, Keys::splits(problem)};
   const int64_t sums = static_cast<int64_t>(problem.positions) * problem.keyHeads * 2 * problem.width;
   if (partials.splits > 1) partials.sums = context.scratch<float>(6, partials.splits * sums);
-  launch<keyGradientsKernel<T, W, dropping>>(context.queue, Keys::blocks(problem) * problem.keyHeads * partials.splits, Keys::kBlockThreads, Keys::kSharedBytes,
-                                             problem, gradients, lowestFirst, partials);
+  launch<keyGradientsKernel<T, W, dropping>>(context.queue, Keys::blocks(problem) * problem.keyHeads * partials.splits, Keys::kBlockThreads,
+                                             Keys::kSharedBytes, problem, gradients, lowestFirst, partials);
   if (partials.splits > 1) launch<sumSharesKernel<T>>(context.queue, blocksFor(sums, kThreads), kThreads, 0, problem, partials, gradients.dqkv);
 }
 
@@ -32,8 +33,8 @@ void attentionBackward(Context& context, const AttentionBackward& args) {
     const int64_t rows = problem.rows() * problem.keyHeads;
     RowStatistics* statistics = context.scratch<RowStatistics>(4, rows);
     int* lowestFirst = context.scratch<int>(5, (problem.positions + kStretch - 1) / kStretch);
-    launch<rowStatisticsKernel<T>>(context.queue, blocksFor(rows, kThreads / 16), kThreads, 0, dy, y, args.logSumExp.as<float>(), statistics, problem.positions,
-                                   problem.keyHeads * problem.sharing, problem.width);
+    launch<rowStatisticsKernel<T>>(context.queue, blocksFor(rows, kThreads / 16), kThreads, 0, dy, y, args.logSumExp.as<float>(), statistics,
+                                   problem.positions, problem.keyHeads * problem.sharing, problem.width);
     launch<lowestFirstKernel<T>>(context.queue, blocksFor(problem.positions, kThreads, INT32_MAX), kThreads, 0, problem, lowestFirst);
     withWidth(args.layout.width, [&](auto width) {
       constexpr int W = decltype(width)::value;

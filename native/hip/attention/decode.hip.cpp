@@ -90,7 +90,8 @@ AURORA_KERNEL((DecodeShape<T, W>::kDecodeThreads)) void decodeKernel(Decoding<T>
 
   OnlineSoftmax<T, W, kRowTiles> softmax;
   softmax.clear();
-  const T* queries = decoding.qkv + sequence * decoding.rowWidth + keyHead * decoding.groupWidth + static_cast<int64_t>(firstSharer) * decoding.width;
+  const T* queries =
+      decoding.qkv + sequence * decoding.rowWidth + keyHead * decoding.groupWidth + static_cast<int64_t>(firstSharer) * decoding.width;
   AURORA_UNROLL
   for (int t = 0; t < kRowTiles; ++t) {
     const T* rows[kRows];
@@ -110,12 +111,11 @@ AURORA_KERNEL((DecodeShape<T, W>::kDecodeThreads)) void decodeKernel(Decoding<T>
   const typename Shape::ValueTile values{shared + Shape::KeyTile::kSize};
   const int64_t cache = sequence * static_cast<int64_t>(decoding.slots) * decoding.cacheRow() + static_cast<int64_t>(keyHead) * decoding.width;
   const int first = waveUniform(waveIndex() * kTile);
-  walkTiles<Shape::kDecodeThreads>(keys, values, KeyVectors<T>{decoding.keys + cache, decoding.values + cache, decoding.cacheRow(), end, decoding.width}, begin,
-                                   end, [&](int start) {
-                                     const auto sees = [&](int, int, int key) { return start + first + key < end; };
-                                     if (start + first < end)
-                                       softmax.template add<1>(keys, values, first, scale, start + first + kTile > end, sees, WeighAll{});
-                                   });
+  const KeyVectors<T> vectors{decoding.keys + cache, decoding.values + cache, decoding.cacheRow(), end, decoding.width};
+  walkTiles<Shape::kDecodeThreads>(keys, values, vectors, begin, end, [&](int start) {
+    const auto sees = [&](int, int, int key) { return start + first + key < end; };
+    if (start + first < end) softmax.template add<1>(keys, values, first, scale, start + first + kTile > end, sees, WeighAll{});
+  });
   softmax.gatherTotals();
 
   // Merging: the rows' maxima of all waves, then the waves' sums, one wave after another.
@@ -135,7 +135,8 @@ AURORA_KERNEL((DecodeShape<T, W>::kDecodeThreads)) void decodeKernel(Decoding<T>
   const auto merged = [&](int head) {
     SplitStatistics all{maxima[head], 0};
     for (int wave = 1; wave < Shape::kWaves; ++wave) all.maximum = fmaxf(all.maximum, maxima[wave * kHeads + head]);
-    for (int wave = 0; wave < Shape::kWaves; ++wave) all.total += totals[wave * kHeads + head] * growth(maxima[wave * kHeads + head], all.maximum);
+    for (int wave = 0; wave < Shape::kWaves; ++wave)
+      all.total += totals[wave * kHeads + head] * growth(maxima[wave * kHeads + head], all.maximum);
     return all;
   };
   for (int wave = 0; wave < Shape::kWaves; ++wave) {
@@ -152,7 +153,8 @@ AURORA_KERNEL((DecodeShape<T, W>::kDecodeThreads)) void decodeKernel(Decoding<T>
     blockSync();
   }
 
-  const int64_t firstHead = static_cast<int64_t>(keyHead) * decoding.sharing + firstSharer, allHeads = static_cast<int64_t>(decoding.keyHeads) * decoding.sharing;
+  const int64_t allHeads = static_cast<int64_t>(decoding.keyHeads) * decoding.sharing;
+  const int64_t firstHead = static_cast<int64_t>(keyHead) * decoding.sharing + firstSharer;
   const int64_t target = (static_cast<int64_t>(sequence) * decoding.splits + split) * allHeads + firstHead;
   forBlock(static_cast<int64_t>(heads) * decoding.width, [&](int64_t i) {
     const int head = static_cast<int>(i) / decoding.width, column = static_cast<int>(i) - head * decoding.width;
@@ -196,7 +198,8 @@ void decodeSplits(Context& context, Decoding<T> decoding, int64_t sequences) {
   const int64_t rows = sequences * decoding.splits * decoding.keyHeads * decoding.sharing;
   Partials partials{};
   if (decoding.splits > 1) partials = {context.scratch<SplitStatistics>(4, rows), context.scratch<float>(5, rows * decoding.width)};
-  launch<decodeKernel<T, W, kRowTiles>>(context.queue, groups * decoding.splits, Shape::kDecodeThreads, Shape::sharedBytes(kRowTiles), decoding, partials);
+  launch<decodeKernel<T, W, kRowTiles>>(context.queue, groups * decoding.splits, Shape::kDecodeThreads, Shape::sharedBytes(kRowTiles), decoding,
+                                        partials);
   if (decoding.splits > 1) {
     const int64_t outputs = sequences * decoding.keyHeads * decoding.sharing * decoding.width;
     launch<mergeSplitsKernel<T>>(context.queue, blocksFor(outputs, 256), 256, 0, decoding, partials, Shape::kKeys, sequences);
@@ -226,9 +229,9 @@ void cacheWrite(Context& context, const CacheWrite& args) {
     using Piece = decltype(piece);
     const int64_t each = static_cast<int64_t>(sizeof(Piece) / byteSize(args.qkv.dtype)), width = layout.width / each;
     const int64_t sharing = layout.heads / layout.keyHeads;
-    launch<cacheWriteKernel<Piece>>(context.queue, blocksFor(rows * 2 * layout.keyHeads * width, 256), 256, 0, args.qkv.as<Piece>(), indices,
-                                    CacheShape{layout.keyHeads, width, layout.rowWidth() / each, (sharing + 2) * width, sharing * width}, args.keys.as<Piece>(),
-                                    args.values.as<Piece>(), rows);
+    const CacheShape shape{layout.keyHeads, width, layout.rowWidth() / each, (sharing + 2) * width, sharing * width};
+    launch<cacheWriteKernel<Piece>>(context.queue, blocksFor(rows * 2 * layout.keyHeads * width, 256), 256, 0, args.qkv.as<Piece>(), indices, shape,
+                                    args.keys.as<Piece>(), args.values.as<Piece>(), rows);
   };
   if (aligned<16>(args.qkv.data, args.keys.data, args.values.data))
     write(Bits128{});

@@ -34,7 +34,8 @@ constexpr int kStretch = kWave;
 
 /// statistics from dy, y and logSumExp: 16 lanes a row.
 template <class T>
-AURORA_KERNEL(kThreads) void rowStatisticsKernel(const T* dy, const T* y, const float* logSumExp, RowStatistics* statistics, int64_t positions, int heads, int width) {
+AURORA_KERNEL(kThreads)
+void rowStatisticsKernel(const T* dy, const T* y, const float* logSumExp, RowStatistics* statistics, int64_t positions, int heads, int width) {
   constexpr int kLanes = 16, kRun = kWide<T>;
   const int64_t rows = positions * heads, step = static_cast<int64_t>(gridX()) * (kThreads / kLanes);
   const int64_t rounds = (rows + step - 1) / step;

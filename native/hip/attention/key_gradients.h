@@ -19,8 +19,8 @@ struct KeyGradients {
   struct alignas(16) RowTable {
     float shift[kQueries], dot[kQueries];
     int first[kQueries], position[kQueries];
-    int hiding;  // not 0: some row does not see the block's first key
-    int dropoutOffset[kQueries];                  // of the row's element for the block's first key in its block of four random numbers
+    int hiding;                                    // not 0: some row does not see the block's first key
+    int dropoutOffset[kQueries];                   // of the row's element for the block's first key in its block of four random numbers
     uint8_t kept[kKeys / kRandoms + 1][kQueries];  // of that block and those after it: a bit for each element
   };
   static constexpr size_t kTiles = 2 * QueryTile::kSize * sizeof(T), kSharedBytes = kTiles + sizeof(RowTable);
@@ -91,7 +91,8 @@ template <class T, int W, bool dropping>
 AURORA_KERNEL_RESIDENT((KeyGradients<T, W>::kBlockThreads), 1)
 void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* lowestFirst, KeyPartials partials) {
   using Shape = KeyGradients<T, W>;
-  constexpr int kSteps = Shape::kSteps, kQueries = Shape::kQueries, kRows = OperandAccumulator::kRows, kRun = OperandAccumulator::kRun, kRuns = OperandAccumulator::kSize / kRun;
+  constexpr int kSteps = Shape::kSteps, kQueries = Shape::kQueries, kRows = OperandAccumulator::kRows, kRun = OperandAccumulator::kRun;
+  constexpr int kRuns = OperandAccumulator::kSize / kRun;
   // Operands that are read from shared memory at a time: NVIDIA's compiler sees to it, and its registers are short.
   constexpr int kAhead = kWave == 64 && kSteps % 4 == 0 ? 4 : 1;
   using Table = typename Shape::RowTable;
@@ -128,8 +129,8 @@ void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* l
     }
   }
 
-  // Rows of this share's heads, from the one at the block's first key on; and where each thread's vector begins, of vectors with that distance from one
-  // position to the next, counted from the first row's.
+  // Rows of this share's heads, from the one at the block's first key on; and where row r's vector begins, counted from the first row's, of
+  // vectors with that distance from one position to the next.
   Rows rows(static_cast<int64_t>(blockStart) * sharers, sharers);
   const auto toRow = [&](int r, int positionWidth) { return r * problem.width + rows.positionsTo(r) * (positionWidth - sharers * problem.width); };
   const int rowWidth = static_cast<int>(problem.rowWidth), resultWidth = problem.keyHeads * problem.sharing * problem.width;
@@ -169,8 +170,10 @@ void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* l
       table->dot[r] = statistics.dot;
       table->first[r] = first;
       table->position[r] = position;
-      if constexpr (dropping)
-        table->dropoutOffset[r] = static_cast<int>(problem.dropoutAt(keyHead, {position, firstSharer + rows[r].sharer}, blockStart) % Shape::kRandoms);
+      if constexpr (dropping) {
+        const uint64_t element = problem.dropoutAt(keyHead, {position, firstSharer + rows[r].sharer}, blockStart);
+        table->dropoutOffset[r] = static_cast<int>(element % Shape::kRandoms);
+      }
     }
     if constexpr (dropping) kept.store(table->kept);
   };
@@ -269,7 +272,8 @@ AURORA_KERNEL(kThreads) void sumSharesKernel(Problem<T> problem, KeyPartials par
     const int64_t row = i / width, pair = row / 2, position = pair / problem.keyHeads;
     const int keyHead = static_cast<int>(pair - position * problem.keyHeads);
     const bool ofValues = row % 2 != 0;
-    put(dqkv + problem.keyAt(keyHead, static_cast<int>(position)) + (ofValues ? width : 0) + (i - row * width), ofValues ? sum : sum * (problem.scale * kLn2));
+    T* const to = dqkv + problem.keyAt(keyHead, static_cast<int>(position)) + (ofValues ? width : 0);
+    put(to + (i - row * width), ofValues ? sum : sum * (problem.scale * kLn2));
   });
 }
 

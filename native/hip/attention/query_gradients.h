@@ -66,7 +66,10 @@ void queryGradientsKernel(Problem<T> problem, Gradients<T> gradients) {
           float run[kRun];
           AURORA_UNROLL
           for (int c = 0; c < kRun; ++c) run[c] = dweights[t].values[i + c];
-          if constexpr (dropping) problem.dropout.apply(run, problem.dropoutAt(block.keyHead, block.row[t][r], start + j + OperandAccumulator::column(lane, i)));
+          if constexpr (dropping) {
+            const int key = start + j + OperandAccumulator::column(lane, i);
+            problem.dropout.apply(run, problem.dropoutAt(block.keyHead, block.row[t][r], key));
+          }
           AURORA_UNROLL
           for (int c = 0; c < kRun; ++c) dweights[t].values[i + c] = scores[t].values[i + c] * (run[c] - statistics[t][r].dot);
         }

@@ -89,8 +89,8 @@ struct RowBlock {
   template <int kKeys, int W, bool keysAcross, bool valuesAlong, bool valuesAcross, class Body>
   AURORA_DEVICE void forKeyTiles(const Tile<T, kKeys, W, true, keysAcross>& keys, const Tile<T, kKeys, W, valuesAlong, valuesAcross>& values,
                                  Body&& body) const {
-    const KeyVectors<T> vectors{problem.qkv + problem.keyAt(keyHead, 0), problem.qkv + problem.valueAt(keyHead, 0), problem.rowWidth, problem.positions,
-                                problem.width};
+    const KeyVectors<T> vectors{problem.qkv + problem.keyAt(keyHead, 0), problem.qkv + problem.valueAt(keyHead, 0), problem.rowWidth,
+                                problem.positions, problem.width};
     walkTiles<kThreads>(keys, values, vectors, begin / kKeys * kKeys, end, [&](int start) {
       if (wave.any(start, start + kKeys)) body(start, wave.all(start, start + kKeys));
     });

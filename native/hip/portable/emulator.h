@@ -100,7 +100,8 @@ inline uint64_t ballot(bool flag, Site site = Site::current()) {
 inline int waveUniform(int v, Site site = Site::current()) {
   int lanes[kWave];
   memcpy(lanes, emulator::meet("waveUniform", &v, sizeof v, site), sizeof lanes);
-  if (v != lanes[0]) emulator::fault("waveUniform of one value in all lanes", std::to_string(v) + " beside " + std::to_string(lanes[0]) + " in lane 0");
+  if (v != lanes[0])
+    emulator::fault("waveUniform of one value in all lanes", std::to_string(v) + " beside " + std::to_string(lanes[0]) + " in lane 0");
   return v;
 }
 

@@ -31,8 +31,8 @@ struct Problem {
   }
   std::string text() const {
     return std::to_string(positions()) + " rows, " + std::to_string(layout.heads) + "/" + std::to_string(layout.keyHeads) + " heads of " +
-           std::to_string(layout.width) + ", " + name(dtype) + ", dropout " + std::to_string(dropout) + ", scale " + std::to_string(scale) + ", waves of " +
-           std::to_string(AURORA_WAVE);
+           std::to_string(layout.width) + ", " + name(dtype) + ", dropout " + std::to_string(dropout) + ", scale " + std::to_string(scale) +
+           ", waves of " + std::to_string(AURORA_WAVE);
   }
 };
 
@@ -125,7 +125,8 @@ void testTraining(const Problem& problem) {
     Bench bench(hip::open(0));
     const View x = bench.tensor(qkv), gradient = bench.tensor(dy), firstRow = bench.tensor(problem.firsts());
     const auto once = [&] {
-      const View y = bench.tensor(Numbers(problem.dtype, {n, problem.outputs()})), logSumExp = bench.tensor(Numbers(DType::f32, {problem.layout.heads, n}));
+      const View y = bench.tensor(Numbers(problem.dtype, {n, problem.outputs()}));
+      const View logSumExp = bench.tensor(Numbers(DType::f32, {problem.layout.heads, n}));
       bench.backend().attention(bench.stream(), {x, firstRow, problem.layout, problem.scale, problem.dropout, problem.random, y, logSumExp});
       const View dqkv = bench.tensor(Numbers(problem.dtype, qkv.shape));
       bench.backend().attentionBackward(bench.stream(),
@@ -149,7 +150,8 @@ void testRows() {
     const hip::flash::Rows rows(first, sharing), later = rows.from(32);
     for (int r = 0; r < 128; ++r) {
       const hip::flash::Row row = rows[r], same = later[r - 32 < 0 ? 0 : r - 32];
-      check(row.position == (first + r) / sharing && row.sharer == (first + r) % sharing, "row " + std::to_string(first + r) + " of " + std::to_string(sharing) + " heads");
+      check(row.position == (first + r) / sharing && row.sharer == (first + r) % sharing,
+            "row " + std::to_string(first + r) + " of " + std::to_string(sharing) + " heads");
       check(r < 32 || (same.position == row.position && same.sharer == row.sharer), "rows from one on");
     }
   }
@@ -186,7 +188,8 @@ void testRanges() {
     run("ranges", [&] {
       launch<flash::lowestFirstKernel<float>>(Queue{}, blocksFor(n, flash::kThreads), flash::kThreads, 0, problem, lowest.as<int>());
       launch<rangesKernel<float>>(Queue{}, rowBlocks, flash::kThreads, 64, problem, nullptr, 0, ofRows.as<int>(), nullptr);
-      launch<rangesKernel<float>>(Queue{}, keyBlocks, flash::kThreads, 64, problem, lowest.as<int>(), static_cast<int>(keys), nullptr, ofKeys.as<int>());
+      launch<rangesKernel<float>>(Queue{}, keyBlocks, flash::kThreads, 64, problem, lowest.as<int>(), static_cast<int>(keys), nullptr,
+                                  ofKeys.as<int>());
     });
     const Numbers rows = bench.read(ofRows), sight = bench.read(ofKeys);
     const auto firstKey = [&](int64_t i) { return std::clamp<int64_t>(firstRow[i], 0, i); };
@@ -263,8 +266,9 @@ void testCacheErrors() {
 void testUnaligned(DType dtype) {
   const HeadLayout layout{3, 1, 24};
   const int64_t n = 70, outputs = layout.heads * layout.width;
-  const Numbers qkv = Numbers::normal(dtype, {n, layout.rowWidth()}), dy = Numbers::normal(dtype, {n, outputs}), firstRow = Numbers::filled(DType::i32, {n}, 0);
-  const Numbers slots = Numbers::make(DType::i32, {n}, [](int64_t i) { return i; }), lengths = Numbers::make(DType::i32, {n}, [](int64_t i) { return i == 1 ? 40 : 0; });
+  const Numbers qkv = Numbers::normal(dtype, {n, layout.rowWidth()}), dy = Numbers::normal(dtype, {n, outputs});
+  const Numbers firstRow = Numbers::filled(DType::i32, {n}, 0), slots = Numbers::make(DType::i32, {n}, [](int64_t i) { return i; });
+  const Numbers lengths = Numbers::make(DType::i32, {n}, [](int64_t i) { return i == 1 ? 40 : 0; });
   const RandomKey random = randomKey();
   const auto pass = [&](int64_t offset) {
     Bench bench(hip::open(0));
@@ -274,9 +278,9 @@ void testUnaligned(DType dtype) {
       return View{static_cast<std::byte*>(bench.tensor(longer).data) + offset * static_cast<int64_t>(byteSize(dtype)), dtype, numbers.shape};
     };
     const auto zeros = [&](Shape shape) { return tensor(Numbers::filled(dtype, shape, 0)); };
-    const View x = tensor(qkv), gradient = tensor(dy), first = bench.tensor(firstRow), logSumExp = bench.tensor(Numbers(DType::f32, {layout.heads, n}));
-    const View y = zeros({n, outputs}), dqkv = zeros({n, layout.rowWidth()}), keys = zeros({n, 50, layout.width}), values = zeros({n, 50, layout.width}),
-               decoded = zeros({n, outputs});
+    const View x = tensor(qkv), gradient = tensor(dy), first = bench.tensor(firstRow), y = zeros({n, outputs}), dqkv = zeros({n, layout.rowWidth()});
+    const View logSumExp = bench.tensor(Numbers(DType::f32, {layout.heads, n})), keys = zeros({n, 50, layout.width}),
+               values = zeros({n, 50, layout.width}), decoded = zeros({n, outputs});
     bench.backend().attention(bench.stream(), {x, first, layout, 0.3, 0.1, random, y, logSumExp});
     bench.backend().attentionBackward(bench.stream(), {gradient, x, first, y, logSumExp, layout, 0.3, 0.1, random, dqkv});
     bench.backend().cacheWrite(bench.stream(), {x, bench.tensor(slots), layout, keys, values});
