@@ -15,6 +15,9 @@ set(gpu_sources
 set(gpu_kernels
   ${hip}/backend.hip.cpp
   ${hip}/stream.hip.cpp
+  ${hip}/attention/attention.hip.cpp
+  ${hip}/attention/attention_backward.hip.cpp
+  ${hip}/attention/decode.hip.cpp
   ${hip}/elementwise/convert.hip.cpp
   ${hip}/elementwise/elementwise.hip.cpp
   ${hip}/embedding/embedding.hip.cpp

@@ -17,8 +17,10 @@
 #include <utility>
 
 #define AURORA_KERNEL(threads)
+#define AURORA_KERNEL_RESIDENT(threads, blocks)
 #define AURORA_DEVICE
 #define AURORA_UNROLL
+#define AURORA_NO_UNROLL
 
 namespace aurora::hip {
 
@@ -95,6 +97,14 @@ inline uint64_t ballot(bool flag, Site site = Site::current()) {
   return bits;
 }
 
+inline int waveUniform(int v, Site site = Site::current()) {
+  int lanes[kWave];
+  memcpy(lanes, emulator::meet("waveUniform", &v, sizeof v, site), sizeof lanes);
+  if (v != lanes[0])
+    emulator::fault("waveUniform of one value in all lanes", std::to_string(v) + " beside " + std::to_string(lanes[0]) + " in lane 0");
+  return v;
+}
+
 template <class T>
 inline T* sharedMemory() {
   return reinterpret_cast<T*>(emulator::current.shared);
@@ -117,6 +127,8 @@ inline void storeBits(T* p, const Bits<bytes>& bits) {
   memcpy(static_cast<void*>(p), &bits, sizeof bits);
 }
 inline int bitCount(uint64_t bits) { return __builtin_popcountll(bits); }
+
+inline float fastExp2(float x) { return x < -126 ? 0 : exp2f(x); }
 
 inline uint64_t atomicMinimum(uint64_t* p, uint64_t v) {
   uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);

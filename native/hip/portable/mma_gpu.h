@@ -11,22 +11,22 @@ AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<bf16>& a, co
   using Float4 = __attribute__((__vector_size__(4 * sizeof(float)))) float;
   Short4 x, y;
   Float4 sum;
-  memcpy(&x, a.values, sizeof x);
-  memcpy(&y, b.values, sizeof y);
-  memcpy(&sum, c.values, sizeof sum);
+  __builtin_memcpy(&x, a.values, sizeof x);
+  __builtin_memcpy(&y, b.values, sizeof y);
+  __builtin_memcpy(&sum, c.values, sizeof sum);
   sum = __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(x, y, sum, 0, 0, 0);
-  memcpy(c.values, &sum, sizeof sum);
+  __builtin_memcpy(c.values, &sum, sizeof sum);
 #endif
 }
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<float>& a, const Operand<float>& b, Site) {
 #ifdef __HIP_DEVICE_COMPILE__
   using Float4 = __attribute__((__vector_size__(4 * sizeof(float)))) float;
   Float4 sum;
-  memcpy(&sum, c.values, sizeof sum);
+  __builtin_memcpy(&sum, c.values, sizeof sum);
   // Each takes four k, one of every quarter of the wave. Together they take all 16, in another order than k's, the same for a and b.
   AURORA_UNROLL
   for (int i = 0; i < 4; ++i) sum = __builtin_amdgcn_mfma_f32_16x16x4f32(a.values[i], b.values[i], sum, 0, 0, 0);
-  memcpy(c.values, &sum, sizeof sum);
+  __builtin_memcpy(c.values, &sum, sizeof sum);
 #endif
 }
 
@@ -35,8 +35,8 @@ AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<float>& a, c
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<bf16>& a, const Operand<bf16>& b, Site) {
 #ifdef __CUDA_ARCH__
   uint32_t x[4], y[4];
-  memcpy(x, a.values, sizeof x);
-  memcpy(y, b.values, sizeof y);
+  __builtin_memcpy(x, a.values, sizeof x);
+  __builtin_memcpy(y, b.values, sizeof y);
   AURORA_UNROLL
   for (int half = 0; half < 2; ++half) {  // columns 0 … 7, then 8 … 15
     float* sum = c.values + 4 * half;

@@ -70,6 +70,8 @@ AURORA_KERNEL(kThreads) void barrierAgainstShuffle(float* y) {
     y[threadIndex()] = shuffle(1.0f, 0);
 }
 
+AURORA_KERNEL(kThreads) void notUniform(int* y) { y[threadIndex()] = waveUniform(threadIndex() == 9 ? 5 : waveIndex()); }
+
 void meetings() {
   DeviceBytes y(kThreads * 4);
   checkFault("a thread that leaves before a barrier", "skipsBarrier",
@@ -80,6 +82,8 @@ void meetings() {
              [&] { launch<skipsShuffle>(queue, 1, kThreads, 0, 3, y.as<float>()); });
   checkFault("lanes in different wave operations", "otherOperation", {"emulator_test.cpp:", "lanes of the wave", "waits in "},
              [&] { launch<otherOperation>(queue, 1, kThreads, 0, y.as<float>()); });
+  checkFault("a lane that differs", "notUniform", {"waveUniform of one value", "5 beside 0 in lane 0", "thread 9"},
+             [&] { launch<notUniform>(queue, 1, kThreads, 0, y.as<int>()); });
   checkFault("a lane at a barrier", "barrierAgainstShuffle", {"shuffle at ", "thread 5 waits in blockSync at "},
              [&] { launch<barrierAgainstShuffle>(queue, 1, kThreads, 0, y.as<float>()); });
 }

@@ -60,6 +60,54 @@ AURORA_KERNEL(64) void multiplies(const T* along, const T* across, float* y, T* 
   c.store(y + 512, 16, 13, 9);
 }
 
+/// (a·bᵀ)·d: the first product, as it lies, is the second one's operand. sums: of its rows, from every lane's share.
+template <class T>
+AURORA_KERNEL(64) void chains(const T* a, const T* b, const T* d, float* first, float* second, float* sums) {
+  Operand<T> left, right, down;
+  left.loadAlongK(a, kTile);
+  right.loadAlongK(b, kTile);
+  down.loadAcrossK(d, kTile);
+  OperandAccumulator product, chained;
+  product.clear();
+  chained.clear();
+  multiplyAdd(product, left, right);
+  multiplyAdd(chained, product.operand<T>(), down);
+  float row[OperandAccumulator::kRows] = {};
+  for (int i = 0; i < OperandAccumulator::kSize; ++i) {
+    row[OperandAccumulator::rowSlot(i)] += product.values[i];
+    first[OperandAccumulator::row(laneIndex(), i) * kTile + OperandAccumulator::column(laneIndex(), i)] = product.values[i];
+  }
+  for (int r = 0; r < OperandAccumulator::kRows; ++r)
+    sums[OperandAccumulator::rowOfSlot(laneIndex(), r)] = OperandAccumulator::reduceRow(row[r], Sum{});
+  chained.forEachRun([&](int r, int column, const auto& run) {
+    storeRun(second + OperandAccumulator::rowOfSlot(laneIndex(), r) * kTile + column, run);
+  });
+}
+
+template <class T>
+void testChains(const char* name) {
+  const auto a = DeviceArray<T>::normal(256), b = DeviceArray<T>::normal(256), d = DeviceArray<T>::normal(256);
+  DeviceArray<float> first(256), second(256), sums(16);
+  launch<chains<T>>(queue, 1, kWave, 0, a.data, b.data, d.data, first.data, second.data, sums.data);
+  for (int r = 0; r < 16; ++r) {
+    double sum = 0;
+    for (int j = 0; j < 16; ++j) {
+      double product = 0, chained = 0, scale = 0;
+      for (int k = 0; k < 16; ++k) {
+        product += a[r * 16 + k] * b[j * 16 + k];
+        const double operand = sizeof(T) == 4 ? first[r * 16 + k] : toFloat(fromFloat<T>(static_cast<float>(first[r * 16 + k])));
+        chained += operand * d[k * 16 + j];
+        scale += std::fabs(operand * d[k * 16 + j]);
+      }
+      const std::string at = std::string("chain in ") + name + " at " + std::to_string(r) + ", " + std::to_string(j);
+      check(std::fabs(first[r * 16 + j] - product) <= 1e-5 * 16, at + ": first product");
+      check(std::fabs(second[r * 16 + j] - chained) <= 1e-6 * scale, at + ": second product");
+      sum += first[r * 16 + j];
+    }
+    check(std::fabs(sums[r] - sum) <= 1e-5 * 16, std::string("chain in ") + name + ": row sum " + std::to_string(r));
+  }
+}
+
 template <class T>
 void testProducts(const char* name, double tolerance) {
   const auto along = DeviceArray<T>::normal(16 * kDepth), across = DeviceArray<T>::normal(kDepth * kStride);
@@ -137,6 +185,8 @@ int main() {
   for (int repeat = 0; repeat < 5; ++repeat) {
     testProducts<bf16>("bf16", 3e-7);
     testProducts<float>("f32", 4e-7);
+    testChains<bf16>("bf16");
+    testChains<float>("f32");
   }
   return finish("mma");
 }
