@@ -17,6 +17,7 @@
 #include <utility>
 
 #define AURORA_KERNEL(threads)
+#define AURORA_KERNEL_WAVES(threads, waves)
 #define AURORA_DEVICE
 #define AURORA_UNROLL
 
@@ -67,6 +68,7 @@ inline int gridY() { return static_cast<int>(emulator::current.grid.y); }
 inline int gridZ() { return static_cast<int>(emulator::current.grid.z); }
 
 inline void blockSync(Site site = Site::current()) { emulator::barrier(site); }
+inline void keepOrder() {}
 inline void threadFence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 template <class T>

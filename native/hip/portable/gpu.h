@@ -11,6 +11,11 @@
 #endif
 
 #define AURORA_KERNEL(threads) __global__ __launch_bounds__(threads)
+#ifdef __HIP__
+#define AURORA_KERNEL_WAVES(threads, waves) __global__ __launch_bounds__(threads, waves)
+#else
+#define AURORA_KERNEL_WAVES(threads, waves) __global__ __launch_bounds__(threads, (waves) * 4 * 32 / (threads))
+#endif
 #define AURORA_DEVICE __host__ __device__
 #define AURORA_UNROLL _Pragma("unroll")
 
@@ -44,6 +49,13 @@ AURORA_DEVICE inline int gridY() { AURORA_ON_DEVICE(return static_cast<int>(grid
 AURORA_DEVICE inline int gridZ() { AURORA_ON_DEVICE(return static_cast<int>(gridDim.z)); }
 
 AURORA_DEVICE inline void blockSync(Site = Site::current()) { AURORA_ON_DEVICE(__syncthreads()); }
+AURORA_DEVICE inline void keepOrder() {
+#ifdef __HIP__
+  AURORA_ON_DEVICE(__builtin_amdgcn_sched_barrier(0));
+#else
+  AURORA_ON_DEVICE(asm volatile("" ::: "memory"));
+#endif
+}
 AURORA_DEVICE inline void threadFence() { AURORA_ON_DEVICE(__threadfence()); }
 
 /// Moves v word by word through `move`, a shuffle of 32-bit integers.

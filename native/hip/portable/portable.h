@@ -23,6 +23,8 @@
 // What gpu.h and emulator.h define, equal in meaning:
 //   kWave                                   lanes of a wave: 64 on AMD, 32 on NVIDIA, AURORA_WAVE in the emulator
 //   AURORA_KERNEL(threads)                  marks a kernel launched with at most so many threads a block
+//   AURORA_KERNEL_WAVES(threads, waves)     the same, with registers for at least so many waves on each of a compute unit's four SIMDs. From 2 on AMD's matrix
+//                                           units add up in ordinary registers; below, sums may travel to and fro between two kinds.
 //   AURORA_DEVICE                           marks a function that kernels call (callable on the host, too)
 //   AURORA_UNROLL                           before a loop: unrolls it
 //   threadIndex(), blockThreads()           in the block: 0 … blockThreads() − 1
@@ -35,6 +37,7 @@
 //   loadBits<n>(p), storeBits<n>(p, Bits<n>) a power of two up to 16 bytes by one instruction; p aligned to it (loadRun, storeRun: typed)
 //   bitCount(uint64_t)
 //   atomicMinimum(uint64_t*, v), atomicIncrease(uint32_t*, v) → old value
+//   keepOrder()                             the compiler moves nothing across it: loads before it are on their way while what follows is computed
 //   threadFence()                           earlier writes are seen by the whole device before later ones
 //   launch<kernel>(queue, Grid, threads, sharedBytes, arguments…)
 //                                           enqueues; an empty grid is no work; throws aurora::Error when the launch is refused
