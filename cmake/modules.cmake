@@ -23,6 +23,7 @@ set(gpu_kernels
   ${hip}/gemm/thin.hip.cpp
   ${hip}/gemm/tile_bf16.hip.cpp
   ${hip}/gemm/tile_f32.hip.cpp
+  ${hip}/loss/linear_cross_entropy.hip.cpp
 )
 set(gpu_vendor
   ${hip}/portable/runtime_gpu.hip.cpp

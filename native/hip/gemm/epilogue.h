@@ -6,7 +6,7 @@
 
 namespace aurora::hip {
 
-/// c and the epilogue, as an argument of kernels. With `wide` rows are made of runs of 4 elements, each aligned to its size.
+/// c and the epilogue, as an argument of kernels. With `wide` its runs of 4 elements, from column 0 on, are aligned to their size.
 struct GemmOutput {
   void* c;
   int64_t stride, rows, columns;
@@ -50,7 +50,7 @@ AURORA_DEVICE inline void finishRun(const GemmOutput& out, int64_t row, int64_t 
 template <class C, Activation activation, int count>
 AURORA_DEVICE inline void finishInside(const GemmOutput& out, int64_t row, int64_t column, const float* sums) {
   if (row >= out.rows || column >= out.columns) return;
-  if (out.wide) return finishRun<C, activation, count>(out, row, column, sums);
+  if (out.wide && column + count <= out.columns) return finishRun<C, activation, count>(out, row, column, sums);
   for (int j = 0; j < count && column + j < out.columns; ++j) finishRun<C, activation, 1>(out, row, column + j, sums + j);
 }
 

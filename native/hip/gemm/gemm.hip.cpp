@@ -21,7 +21,7 @@ template <class T>
 AURORA_KERNEL(kThreads) void sumSlicesKernel(const float* slices, int64_t count, GemmOutput out) {
   const int64_t size = out.rows * out.columns;
   withEpilogue<T, true>(out, [&](auto type, auto activation) {
-    forGridRuns<kRun>(size, out.wide, [&](int64_t i, auto run) {
+    forGridRuns<kRun>(size, out.wide && out.columns % kRun == 0, [&](int64_t i, auto run) {
       auto sums = loadRun<run.value>(slices + i);
       for (int64_t slice = 1; slice < count; ++slice) {
         const auto more = loadRun<run.value>(slices + slice * size + i);
@@ -43,7 +43,7 @@ GemmOutput outputOf(const Gemm& gemm, const Epilogue& epilogue) {
   GemmOutput out{gemm.c, gemm.cStride, gemm.m, gemm.n, gemm.alpha, gemm.beta, epilogue.bias, activated ? epilogue.preactivation : nullptr, epilogue.activation,
                  gemm.output == DType::f32, false};
   const auto wide = [&](const void* p) { return reinterpret_cast<uintptr_t>(p) % (kRun * byteSize(gemm.output)) == 0; };
-  out.wide = out.columns % kRun == 0 && out.stride % kRun == 0 && wide(out.c) && wide(out.bias) && wide(out.preactivation);
+  out.wide = out.stride % kRun == 0 && wide(out.c) && wide(out.bias) && wide(out.preactivation);
   return out;
 }
 
@@ -133,7 +133,22 @@ void gemm(Context& context, const Gemm& gemm, const Epilogue& epilogue) {
     }
     if ((biased || !epilogue.bias) && context.gemm(product)) return;
   }
-  builtinGemm(context, gemm, epilogue, planGemm(context.device, gemm));
+  const auto run = [&](const Gemm& part, const Epilogue& its) { builtinGemm(context, part, its, planGemm(context.device, part)); };
+  // Rows of a transposed operand that do not move in pieces because its rows end in the middle of one: but for that end they do.
+  Gemm body = gemm;
+  if (gemm.aTransposed) body.m -= gemm.m % kRun;
+  if (body.m == 0 || body.m == gemm.m || !movesWide(body)) return run(gemm, epilogue);
+  const auto below = [&](const void* p, int64_t elements, DType type) {
+    return p ? const_cast<std::byte*>(static_cast<const std::byte*>(p)) + elements * static_cast<int64_t>(byteSize(type)) : nullptr;
+  };
+  Gemm end = gemm;
+  end.m = gemm.m - body.m;
+  end.a = below(gemm.a, body.m, gemm.input);
+  end.c = below(gemm.c, body.m * gemm.cStride, gemm.output);
+  Epilogue endEpilogue = epilogue;
+  endEpilogue.preactivation = below(epilogue.preactivation, body.m * gemm.cStride, gemm.output);
+  run(body, epilogue);
+  run(end, endEpilogue);
 }
 
 }  // namespace aurora::hip
