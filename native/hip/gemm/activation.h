@@ -12,8 +12,11 @@ struct NormalTail {
 };
 AURORA_DEVICE inline NormalTail normalTail(float t) {
   const float e = expf(-0.5f * t * t), u = 1.0f / (0.35f * t + 1.0f);
-  float p = -2.91459281e-2f;
-  for (const float c : {1.43971682e-1f, -2.55714238e-1f, 1.59174129e-1f, -2.31098142e-2f, 1.05507992e-1f, 1.19832873e-1f, 1.39861867e-1f, 1.39621407e-1f}) p = p * u + c;
+  constexpr float kCoefficients[] = {-2.91459281e-2f, 1.43971682e-1f, -2.55714238e-1f, 1.59174129e-1f, -2.31098142e-2f,
+                                     1.05507992e-1f,  1.19832873e-1f, 1.39861867e-1f,  1.39621407e-1f};
+  float p = 0;
+  AURORA_UNROLL
+  for (const float c : kCoefficients) p = p * u + c;
   return {e * 0.398942280f, e * u * p};
 }
 /// x Φ(x)

@@ -10,11 +10,11 @@ namespace aurora::hip {
 struct GemmOutput {
   void* c;
   int64_t stride, rows, columns;
-  float alpha, beta;
-  const void* bias;
-  void* preactivation;
-  Activation activation;
-  bool f32, wide;
+  float alpha = 1, beta = 0;
+  const void* bias = nullptr;
+  void* preactivation = nullptr;
+  Activation activation = Activation::none;
+  bool f32 = true, wide = false;
 };
 
 /// Makes `count` neighbours of row `row` from their sums.

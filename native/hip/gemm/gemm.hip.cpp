@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "hip/gemm/thin.h"
 #include "hip/gemm/tile.h"
 #include "hip/portable/mma_strip.h"
@@ -40,8 +41,11 @@ AURORA_KERNEL(kThreads) void broadcastRowsKernel(const T* x, T* y, int64_t yStri
 
 GemmOutput outputOf(const Gemm& gemm, const Epilogue& epilogue) {
   const bool activated = epilogue.activation != Activation::none;
-  GemmOutput out{gemm.c, gemm.cStride, gemm.m, gemm.n, gemm.alpha, gemm.beta, epilogue.bias, activated ? epilogue.preactivation : nullptr, epilogue.activation,
-                 gemm.output == DType::f32, false};
+  GemmOutput out{.c = gemm.c, .stride = gemm.cStride, .rows = gemm.m, .columns = gemm.n, .alpha = gemm.alpha, .beta = gemm.beta};
+  out.bias = epilogue.bias;
+  out.activation = epilogue.activation;
+  out.preactivation = activated ? epilogue.preactivation : nullptr;
+  out.f32 = gemm.output == DType::f32;
   const auto wide = [&](const void* p) { return reinterpret_cast<uintptr_t>(p) % (kRun * byteSize(gemm.output)) == 0; };
   out.wide = out.stride % kRun == 0 && wide(out.c) && wide(out.bias) && wide(out.preactivation);
   return out;
@@ -53,7 +57,8 @@ bool movesWide(const Gemm& gemm) {
   const auto size = static_cast<int64_t>(byteSize(gemm.input));
   const auto moves = [&](const void* data, int64_t stride, bool alongK, int64_t outers) {
     const int64_t piece = alongK ? 16 : 8;
-    return reinterpret_cast<uintptr_t>(data) % static_cast<uint64_t>(piece) == 0 && stride * size % piece == 0 && (alongK || outers * size % piece == 0);
+    const bool rowsMove = reinterpret_cast<uintptr_t>(data) % static_cast<uint64_t>(piece) == 0 && stride * size % piece == 0;
+    return rowsMove && (alongK || outers * size % piece == 0);
   };
   return moves(gemm.a, gemm.aStride, !gemm.aTransposed, gemm.m) && moves(gemm.b, gemm.bStride, gemm.bTransposed, gemm.n);
 }
@@ -96,6 +101,7 @@ GemmPlan planGemm(const DeviceProperties& device, const Gemm& gemm) {
 }
 
 void builtinGemm(Context& context, const Gemm& gemm, const Epilogue& epilogue, const GemmPlan& plan) {
+  if (gemm.aTransposed && gemm.bTransposed) throw Error(code::kNotSupported, context.operation, "at most one transposed operand", "two");
   const GemmOutput out = outputOf(gemm, epilogue);
   const auto multiply = [&](auto type) {
     using T = decltype(type);
@@ -106,7 +112,7 @@ void builtinGemm(Context& context, const Gemm& gemm, const Epilogue& epilogue, c
     if (tiles.slices == 1 && finishes) return multiplyTiles<T>(context, gemm, out, tiles);
     const int64_t size = gemm.m * gemm.n;
     float* const sums = context.scratch<float>(kGemmScratch, tiles.slices * size);
-    multiplyTiles<T>(context, gemm, {sums, gemm.n, gemm.m, gemm.n, 1, 0, nullptr, nullptr, Activation::none, true, gemm.n % kRun == 0}, tiles);
+    multiplyTiles<T>(context, gemm, {.c = sums, .stride = gemm.n, .rows = gemm.m, .columns = gemm.n, .wide = gemm.n % kRun == 0}, tiles);
     launch<sumSlicesKernel<T>>(context.queue, blocksFor(size, kThreads * kRun), kThreads, 0, sums, tiles.slices, out);
   };
   withFloat(gemm.input, multiply);
@@ -117,7 +123,8 @@ bool vendorPays(const Gemm& gemm, const Epilogue& epilogue) { return epilogue.ac
 void broadcastRows(Context& context, DType type, const void* x, void* y, int64_t yStride, int64_t rows, int64_t columns) {
   withFloat(type, [&](auto zero) {
     using T = decltype(zero);
-    launch<broadcastRowsKernel<T>>(context.queue, blocksFor(rows * columns, kThreads), kThreads, 0, static_cast<const T*>(x), static_cast<T*>(y), yStride, rows, columns);
+    const Grid blocks = blocksFor(rows * columns, kThreads);
+    launch<broadcastRowsKernel<T>>(context.queue, blocks, kThreads, 0, static_cast<const T*>(x), static_cast<T*>(y), yStride, rows, columns);
   });
 }
 

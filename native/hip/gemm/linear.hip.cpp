@@ -67,7 +67,8 @@ void throughActivation(Context& context, const LinearBackward& args, T* dz) {
   const auto start = [&](auto run) {
     constexpr int width = run.value;
     const Grid grid((columns + kAcross * width - 1) / (kAcross * width) * slabs);
-    launch<throughActivationKernel<T, activation, width>>(context.queue, grid, kThreads, size_t{kThreads} * width * sizeof(float), dy, z, rows, columns, dz, sums);
+    constexpr size_t shared = size_t{kThreads} * width * sizeof(float);
+    launch<throughActivationKernel<T, activation, width>>(context.queue, grid, kThreads, shared, dy, z, rows, columns, dz, sums);
   };
   if (columns % kWide<T> == 0 && aligned<16>(dy, z, dz))
     start(Constant<kWide<T>>{});

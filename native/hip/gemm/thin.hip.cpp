@@ -28,7 +28,8 @@ AURORA_KERNEL(kMostWaves * kWave) void thinKernel(ThinProduct<T> product) {
       return [=](int outer, int piece) { return p + (first + outer < count ? first + outer : count - 1) * stride + k + piece * kWide<T>; };
     };
   };
-  const auto piecesA = pieces(product.a, product.aStride, 0, product.out.rows), piecesB = pieces(product.b, product.bStride, firstColumn, product.out.columns);
+  const auto piecesA = pieces(product.a, product.aStride, 0, product.out.rows);
+  const auto piecesB = pieces(product.b, product.bStride, firstColumn, product.out.columns);
   RowAccumulator sum;
   sum.clear();
   constexpr int64_t kTurn = kAtOnce * kDepth;
@@ -77,7 +78,8 @@ void multiplyThin(Context& context, const Gemm& gemm, const GemmOutput& out) {
   int64_t waves = 4;
   while (waves * 2 <= kMostWaves && blocks * waves < context.device.computeUnits * kWavesOfUnit && waves * 2 * kAtOnce <= strips) waves *= 2;
   const ThinProduct<T> product{static_cast<const T*>(gemm.a), static_cast<const T*>(gemm.b), gemm.aStride, gemm.bStride, gemm.k, out};
-  launch<thinKernel<T>>(context.queue, Grid(blocks), static_cast<int>(waves) * kWave, static_cast<size_t>(waves) * kTile * kTile * sizeof(float), product);
+  const size_t shared = static_cast<size_t>(waves) * kTile * kTile * sizeof(float);
+  launch<thinKernel<T>>(context.queue, Grid(blocks), static_cast<int>(waves) * kWave, shared, product);
 }
 template void multiplyThin<float>(Context&, const Gemm&, const GemmOutput&);
 template void multiplyThin<bf16>(Context&, const Gemm&, const GemmOutput&);

@@ -38,8 +38,13 @@ struct WaveGrid {
   static constexpr int kRows = size / kDown, kColumns = size / kAcross;  // of a wave
 };
 
-/// Where a wave lays a sum, in floats: rows of `columns`, whose runs of 4 change places so that the writes, of one place of eight rows or of two places of
-/// four, and the reads, along rows, meet in no bank.
+/// Blocks that a compute unit should hold at a time. AMD's has room for two waves of 256 registers on each SIMD; of NVIDIA's, one block of
+/// 128 × 128 takes the registers.
+template <int size>
+constexpr int kResident = 128 / size * (kWave == 64 ? 2 : 1);
+
+/// Where a wave lays a sum, in floats: rows of `columns`, whose runs of 4 change places so that the writes, of one place of eight rows or of two
+/// places of four, and the reads, along rows, meet in no bank.
 template <int columns>
 AURORA_DEVICE constexpr int sumAt(int row, int column) {
   const int turn = (row << 1 & 6) | (row >> 2 & 1);
@@ -47,7 +52,7 @@ AURORA_DEVICE constexpr int sumAt(int row, int column) {
 }
 
 template <class T, bool aAlongK, bool bAlongK, int size, bool wide, bool activated>
-AURORA_KERNEL_WAVES(threadsFor(size), 2) void tileKernel(TileProduct<T> product) {
+AURORA_KERNEL_RESIDENT(threadsFor(size), kResident<size>) void tileKernel(TileProduct<T> product) {
   using Grid = WaveGrid<size>;
   constexpr int kTileBytes = size * kStripBytes, kDepth = kStripDepth<T>;
   constexpr int kRowStrips = Grid::kRows / kTile, kColumnStrips = Grid::kColumns / kTile;
@@ -122,16 +127,18 @@ AURORA_KERNEL_WAVES(threadsFor(size), 2) void tileKernel(TileProduct<T> product)
       AURORA_UNROLL
       for (int j = 0; j < kColumnStrips; ++j)
         sums[first + i][j].forEachRun([&](int row, int column, const float* values) {
-          float* const to = portion + sumAt<Grid::kColumns>(i * kTile + row, j * kTile + column);
-          AURORA_UNROLL
-          for (int value = 0; value < RowAccumulator::kRun; ++value) to[value] = values[value];
+          Run<RowAccumulator::kRun, float> run;
+          __builtin_memcpy(&run, values, sizeof run);
+          storeRun(portion + sumAt<Grid::kColumns>(i * kTile + row, j * kTile + column), run);
         });
     blockSync();
     const int64_t row = firstRow + waveRow + first * kTile, column = firstColumn + waveColumn;
     withEpilogue<T, activated>(out, [&](auto type, auto activation) {
-      for (int at = laneIndex() * 4; at < kStrips * kTile * Grid::kColumns; at += kWave * 4)
-        finishInside<decltype(type), static_cast<Activation>(activation.value), 4>(out, row + at / Grid::kColumns, column + at % Grid::kColumns,
-                                                                                   portion + sumAt<Grid::kColumns>(at / Grid::kColumns, at % Grid::kColumns));
+      for (int at = laneIndex() * 4; at < kStrips * kTile * Grid::kColumns; at += kWave * 4) {
+        const int i = at / Grid::kColumns, j = at % Grid::kColumns;
+        const auto four = static_cast<const float*>(__builtin_assume_aligned(portion + sumAt<Grid::kColumns>(i, j), 16));
+        finishInside<decltype(type), static_cast<Activation>(activation.value), 4>(out, row + i, column + j, four);
+      }
     });
   }
 }
@@ -139,8 +146,9 @@ AURORA_KERNEL_WAVES(threadsFor(size), 2) void tileKernel(TileProduct<T> product)
 template <class T, bool aAlongK, bool bAlongK, int size, bool wide, bool activated>
 void launchTiles(Context& context, const TileProduct<T>& product, int64_t slices) {
   const auto tiles = [](int64_t n) { return (n + size - 1) / size; };
-  launch<tileKernel<T, aAlongK, bAlongK, size, wide, activated>>(context.queue, Grid(tiles(product.a.outers) * tiles(product.b.outers), slices), threadsFor(size),
-                                                                 size_t{4} * size * kStripBytes, product);
+  const Grid grid(tiles(product.a.outers) * tiles(product.b.outers), slices);
+  constexpr size_t shared = size_t{4} * size * kStripBytes;  // two buffers of two operands
+  launch<tileKernel<T, aAlongK, bAlongK, size, wide, activated>>(context.queue, grid, threadsFor(size), shared, product);
 }
 
 template <class T, bool aAlongK, bool bAlongK, bool activated>

@@ -114,7 +114,7 @@ class TileSource<T, false, rows, wide> {
     const T* row = from_ + (k + i) * stride_;
     if constexpr (wide) {
       const Bits<8> bits = loadBits<8>(row);
-      memcpy(&held_[i], &bits, sizeof held_[i]);
+      __builtin_memcpy(&held_[i], &bits, sizeof held_[i]);
     } else {
       AURORA_UNROLL
       for (int j = 0; j < kSpan; ++j) {

@@ -114,9 +114,9 @@ void byChunks(Context& context, const LinearCrossEntropy& args, int64_t chunkRow
   const int64_t N = args.h.shape[0], D = args.h.shape[1], V = args.weight.shape[0];
   const bool differentiate = args.dh || args.dweight;
   const Indices targets = context.indices("targets below " + std::to_string(V) + ", the size of the vocabulary", args.targets, V, true, "in row");
-  LossProblem problem{nullptr, (V + kRun - 1) / kRun * kRun, V, 0, targets, args.weights.as<float>(), args.losses.as<float>(), args.best.as<int32_t>()};
-  const int64_t stride = problem.stride;
-  problem.logits = context.scratch<float>(kLogits, std::min(chunkRows, N) * stride);
+  const int64_t stride = (V + kRun - 1) / kRun * kRun;
+  float* const logits = context.scratch<float>(kLogits, std::min(chunkRows, N) * stride);
+  LossProblem problem{logits, stride, V, 0, targets, args.weights.as<float>(), args.losses.as<float>(), args.best.as<int32_t>()};
   for (; problem.first < N; problem.first += chunkRows) {
     const int64_t rows = std::min(chunkRows, N - problem.first);
     const T* const h = args.h.as<T>() + problem.first * D;

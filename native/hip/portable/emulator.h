@@ -17,7 +17,7 @@
 #include <utility>
 
 #define AURORA_KERNEL(threads)
-#define AURORA_KERNEL_WAVES(threads, waves)
+#define AURORA_KERNEL_RESIDENT(threads, blocks)
 #define AURORA_DEVICE
 #define AURORA_UNROLL
 
@@ -97,6 +97,8 @@ inline uint64_t ballot(bool flag, Site site = Site::current()) {
   return bits;
 }
 
+inline int waveUniform(int v) { return v; }
+
 template <class T>
 inline T* sharedMemory() {
   return reinterpret_cast<T*>(emulator::current.shared);
@@ -119,6 +121,8 @@ inline void storeBits(T* p, const Bits<bytes>& bits) {
   memcpy(static_cast<void*>(p), &bits, sizeof bits);
 }
 inline int bitCount(uint64_t bits) { return __builtin_popcountll(bits); }
+
+inline float fastExp2(float x) { return x < -126 ? 0 : exp2f(x); }
 
 inline uint64_t atomicMinimum(uint64_t* p, uint64_t v) {
   uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);

@@ -4,18 +4,16 @@
 #ifdef __HIP__
 #include <hip/hip_runtime.h>
 #define AURORA_GPU(name) hip##name
+// HIP counts waves of one of a compute unit's four SIMDs. From two on, matrix units accumulate in ordinary registers, which saves copies.
+#define AURORA_KERNEL_RESIDENT(threads, blocks) __global__ __launch_bounds__(threads, ((blocks) * (threads) + 255) / 256)
 #else
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 #define AURORA_GPU(name) cuda##name
+#define AURORA_KERNEL_RESIDENT(threads, blocks) __global__ __launch_bounds__(threads, blocks)
 #endif
 
 #define AURORA_KERNEL(threads) __global__ __launch_bounds__(threads)
-#ifdef __HIP__
-#define AURORA_KERNEL_WAVES(threads, waves) __global__ __launch_bounds__(threads, waves)
-#else
-#define AURORA_KERNEL_WAVES(threads, waves) __global__ __launch_bounds__(threads, (waves) * 4 * 32 / (threads))
-#endif
 #define AURORA_DEVICE __host__ __device__
 #define AURORA_UNROLL _Pragma("unroll")
 
@@ -63,9 +61,9 @@ template <class T, class Move>
 AURORA_DEVICE inline T shuffleWords(T v, Move move) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8);
   int words[sizeof(T) / 4];
-  memcpy(words, &v, sizeof v);
+  __builtin_memcpy(words, &v, sizeof v);
   for (int& word : words) word = move(word);
-  memcpy(&v, words, sizeof v);
+  __builtin_memcpy(&v, words, sizeof v);
   return v;
 }
 #ifdef __HIP__
@@ -93,6 +91,14 @@ AURORA_DEVICE inline uint64_t ballot(bool flag, Site = Site::current()) {
 #endif
 }
 
+AURORA_DEVICE inline int waveUniform(int v) {
+#ifdef __HIP_DEVICE_COMPILE__
+  return __builtin_amdgcn_readfirstlane(v);
+#else
+  return v;
+#endif
+}
+
 template <class T>
 __device__ inline T* sharedMemory() {
   extern __shared__ Bits128 auroraShared[];
@@ -116,6 +122,25 @@ AURORA_DEVICE inline void storeBits(T* p, const Bits<bytes>& bits) {
     *reinterpret_cast<Bits<bytes>*>(p) = bits;
 }
 AURORA_DEVICE inline int bitCount(uint64_t bits) { AURORA_ON_DEVICE(return __popcll(bits)); }
+
+AURORA_DEVICE inline float fastExp2(float x) {
+#if defined(__HIP_DEVICE_COMPILE__)
+  // The built-in function is younger than ROCm 6, and exp2f scales its argument for the sake of subnormal results.
+#if __has_builtin(__builtin_amdgcn_exp2f)
+  return __builtin_amdgcn_exp2f(x);
+#else
+  float y;
+  asm("v_exp_f32 %0, %1" : "=v"(y) : "v"(x));
+  return y;
+#endif
+#elif defined(__CUDA_ARCH__)
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  AURORA_ON_DEVICE();
+#endif
+}
 
 AURORA_DEVICE inline uint64_t atomicMinimum(uint64_t* p, uint64_t v) {
   AURORA_ON_DEVICE(return ::atomicMin(reinterpret_cast<unsigned long long*>(p), static_cast<unsigned long long>(v)));

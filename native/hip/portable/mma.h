@@ -51,10 +51,10 @@ struct Operand {
   AURORA_DEVICE void loadAlongK(const Source* p, int stride) {
     if constexpr (sizeof(Source) == sizeof(T)) {
       constexpr int run = kWave == 64 ? 4 : 2;  // the lane's neighbours along k
-      const int lane = laneIndex();
+      const Source* const own = p + outer(laneIndex(), 0) * stride + k(laneIndex(), 0);
       AURORA_UNROLL
       for (int i = 0; i < kSize; i += run) {
-        const auto part = loadRun<run>(p + outer(lane, i) * stride + k(lane, i));
+        const auto part = loadRun<run>(own + outer(0, i) * stride + k(0, i));
         AURORA_UNROLL
         for (int j = 0; j < run; ++j) values[i + j] = part.values[j];
       }
@@ -65,12 +65,15 @@ struct Operand {
   /// (outer, k) = p[k·stride + outer].
   template <class Source>
   AURORA_DEVICE void loadAcrossK(const Source* p, int stride) {
-    forEach([&](int outer, int k, T& value) {
+    const Source* const own = p + k(laneIndex(), 0) * stride + outer(laneIndex(), 0);
+    AURORA_UNROLL
+    for (int i = 0; i < kSize; ++i) {
+      const Source& value = own[k(0, i) * stride + outer(0, i)];
       if constexpr (sizeof(Source) == sizeof(T))
-        value = p[k * stride + outer];
+        values[i] = value;
       else
-        value = fromFloat<T>(get(p + k * stride + outer));
-    });
+        values[i] = fromFloat<T>(toFloat(value));
+    }
   }
 };
 
@@ -136,9 +139,77 @@ struct Accumulator {
   AURORA_DEVICE static constexpr int firstOfSlot(int slot) { return kWave == 64 ? slot : slot * 2; }
 };
 
+/// A lane's share of a 16 × 16 result that lies as an operand does, (row, column) where that has (outer, k): for chains of products, (a·bᵀ)·d.
+/// Once element-wise work is done it is the next product's operand as it stands, and of a row each lane holds neighbours.
+struct OperandAccumulator {
+  static constexpr int kSize = kTile * kTile / kWave;
+  static constexpr int kRows = kWave == 64 ? 1 : 2;  // of which a lane holds elements
+  static constexpr int kRun = kWave == 64 ? 4 : 2;   // neighbours along the row: elements i … i + kRun − 1, i a multiple of kRun
+  float values[kSize];
+
+  AURORA_DEVICE static int row(int lane, int i) { return Operand<float>::outer(lane, i); }
+  AURORA_DEVICE static int column(int lane, int i) { return Operand<float>::k(lane, i); }
+  /// Element i's row among the lane's rows, and that row's number.
+  AURORA_DEVICE static constexpr int rowSlot(int i) { return kWave == 64 ? 0 : i / 2 & 1; }
+  AURORA_DEVICE static int rowOfSlot(int lane, int slot) { return row(lane, slot * 2); }
+
+  AURORA_DEVICE void clear() {
+    for (float& value : values) value = 0;
+  }
+
+  /// f(slot of the row, column, Run<kRun, float>& from that column on) for the lane's runs.
+  template <class F>
+  AURORA_DEVICE void forEachRun(F&& f) const {
+    const int lane = laneIndex();
+    AURORA_UNROLL
+    for (int i = 0; i < kSize; i += kRun) {
+      Run<kRun, float> run;
+      AURORA_UNROLL
+      for (int c = 0; c < kRun; ++c) run.values[c] = values[i + c];
+      f(rowSlot(i), column(lane, i), run);
+    }
+  }
+
+  /// op over what the lanes that share a row hold for it; each of them gets the result. A wave operation.
+  template <class Op>
+  AURORA_DEVICE static float reduceRow(float x, Op op, Site site = Site::current()) {
+    return waveReduce<4, kWave == 64 ? 16 : 1>(x, op, site);
+  }
+
+  /// As an operand; to bf16 each is rounded to nearest, a tie away from zero.
+  template <class T>
+  AURORA_DEVICE Operand<T> operand() const {
+    Operand<T> result;
+    if constexpr (sizeof(T) == sizeof(float)) {
+      __builtin_memcpy(result.values, values, sizeof values);
+    } else {
+      AURORA_UNROLL
+      for (int i = 0; i < kSize; i += 2) {
+        uint32_t bits[2];
+        __builtin_memcpy(bits, values + i, sizeof bits);
+        const uint32_t pair = (bits[0] + 0x8000) >> 16 | ((bits[1] + 0x8000) & 0xffff0000u);
+        __builtin_memcpy(result.values + i, &pair, sizeof pair);
+      }
+    }
+    return result;
+  }
+};
+
 /// c[r][j] += Σₖ a[r][k]·b[j][k]. A wave operation.
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<bf16>& a, const Operand<bf16>& b, Site site = Site::current());
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<float>& a, const Operand<float>& b, Site site = Site::current());
+
+template <class T>
+AURORA_DEVICE inline void multiplyAdd(OperandAccumulator& c, const Operand<T>& a, const Operand<T>& b, Site site = Site::current()) {
+  // An operand lies like a result on NVIDIA's units, like a transposed one on AMD's.
+  Accumulator product;
+  __builtin_memcpy(product.values, c.values, sizeof c.values);
+  if constexpr (kWave == 64)
+    multiplyAdd(product, b, a, site);
+  else
+    multiplyAdd(product, a, b, site);
+  __builtin_memcpy(c.values, product.values, sizeof c.values);
+}
 
 /// x = high + middle + low, exactly (but for parts of subnormal size).
 struct Split {
@@ -147,7 +218,7 @@ struct Split {
 AURORA_DEVICE inline Split split(float x) {
   const auto upper = [](float v) {
     uint32_t bits;
-    memcpy(&bits, &v, sizeof bits);
+    __builtin_memcpy(&bits, &v, sizeof bits);
     return bf16{static_cast<uint16_t>(bits >> 16)};
   };
   if (!(fabsf(x) <= 3.4028234e38f)) return {fromFloat<bf16>(x), {0}, {0}};

@@ -5,36 +5,28 @@ namespace aurora::hip {
 
 #ifdef __HIP__
 
-// Vectors are made and taken apart element by element: copied as bytes, sums that stay in registers for a whole loop come apart into single bytes
-// there (LLVM 15).
-#ifdef __HIP_DEVICE_COMPILE__
-using Float4 = __attribute__((__vector_size__(4 * sizeof(float)))) float;
-__device__ inline Float4 gathered(const Accumulator& c) { return Float4{c.values[0], c.values[1], c.values[2], c.values[3]}; }
-__device__ inline void scatter(Float4 sum, Accumulator& c) {
-  AURORA_UNROLL
-  for (int i = 0; i < 4; ++i) c.values[i] = sum[i];
-}
-#endif
-
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<bf16>& a, const Operand<bf16>& b, Site) {
 #ifdef __HIP_DEVICE_COMPILE__
   using Short4 = __attribute__((__vector_size__(4 * sizeof(short)))) short;
+  using Float4 = __attribute__((__vector_size__(4 * sizeof(float)))) float;
   Short4 x, y;
-  AURORA_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    x[i] = static_cast<short>(a.values[i].bits);
-    y[i] = static_cast<short>(b.values[i].bits);
-  }
-  scatter(__builtin_amdgcn_mfma_f32_16x16x16bf16_1k(x, y, gathered(c), 0, 0, 0), c);
+  Float4 sum;
+  __builtin_memcpy(&x, a.values, sizeof x);
+  __builtin_memcpy(&y, b.values, sizeof y);
+  __builtin_memcpy(&sum, c.values, sizeof sum);
+  sum = __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(x, y, sum, 0, 0, 0);
+  __builtin_memcpy(c.values, &sum, sizeof sum);
 #endif
 }
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<float>& a, const Operand<float>& b, Site) {
 #ifdef __HIP_DEVICE_COMPILE__
-  Float4 sum = gathered(c);
+  using Float4 = __attribute__((__vector_size__(4 * sizeof(float)))) float;
+  Float4 sum;
+  __builtin_memcpy(&sum, c.values, sizeof sum);
   // Each takes four k, one of every quarter of the wave. Together they take all 16, in another order than k's, the same for a and b.
   AURORA_UNROLL
   for (int i = 0; i < 4; ++i) sum = __builtin_amdgcn_mfma_f32_16x16x4f32(a.values[i], b.values[i], sum, 0, 0, 0);
-  scatter(sum, c);
+  __builtin_memcpy(c.values, &sum, sizeof sum);
 #endif
 }
 
@@ -43,8 +35,8 @@ AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<float>& a, c
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<bf16>& a, const Operand<bf16>& b, Site) {
 #ifdef __CUDA_ARCH__
   uint32_t x[4], y[4];
-  memcpy(x, a.values, sizeof x);
-  memcpy(y, b.values, sizeof y);
+  __builtin_memcpy(x, a.values, sizeof x);
+  __builtin_memcpy(y, b.values, sizeof y);
   AURORA_UNROLL
   for (int half = 0; half < 2; ++half) {  // columns 0 … 7, then 8 … 15
     float* sum = c.values + 4 * half;

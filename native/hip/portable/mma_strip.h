@@ -65,7 +65,7 @@ struct Strip {
     for (int i = 0; i < kPieceBytes / 4; ++i) {
       const int word = i % words, half = words / 2;
       const int at = kWave == 64 ? word : word / half * 2 * half + row * half + word % half;
-      memcpy(reinterpret_cast<std::byte*>(operands[i / words].values) + 4 * at, &bits.words[i], 4);
+      __builtin_memcpy(reinterpret_cast<std::byte*>(operands[i / words].values) + 4 * at, &bits.words[i], 4);
     }
   }
   /// at(outer, piece): where that piece is, aligned to 16 bytes.

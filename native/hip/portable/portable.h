@@ -23,8 +23,7 @@
 // What gpu.h and emulator.h define, equal in meaning:
 //   kWave                                   lanes of a wave: 64 on AMD, 32 on NVIDIA, AURORA_WAVE in the emulator
 //   AURORA_KERNEL(threads)                  marks a kernel launched with at most so many threads a block
-//   AURORA_KERNEL_WAVES(threads, waves)     the same, with registers for at least so many waves on each of a compute unit's four SIMDs. From 2 on AMD's matrix
-//                                           units add up in ordinary registers; below, sums may travel to and fro between two kinds.
+//   AURORA_KERNEL_RESIDENT(threads, blocks) the same, and holds its registers down to where so many blocks fit a compute unit at a time
 //   AURORA_DEVICE                           marks a function that kernels call (callable on the host, too)
 //   AURORA_UNROLL                           before a loop: unrolls it
 //   threadIndex(), blockThreads()           in the block: 0 … blockThreads() − 1
@@ -33,9 +32,12 @@
 //   shuffle(v, lane), shuffleXor(v, mask), shuffleDown(v, delta)
 //                                           another lane's v (any trivially copyable type of 4 or 8 bytes). Down past the end: unspecified.
 //   ballot(flag)                            bit l of the uint64_t: lane l's flag
+//   waveUniform(int)                        v, which is equal in all lanes of the wave: AMD may then keep it in a scalar register
 //   sharedMemory<T>()                       the start of the block's dynamic shared memory, aligned to 16 bytes
 //   loadBits<n>(p), storeBits<n>(p, Bits<n>) a power of two up to 16 bytes by one instruction; p aligned to it (loadRun, storeRun: typed)
 //   bitCount(uint64_t)
+//   __builtin_memcpy                        to look at a value's bits (HIP's memcpy takes single bytes, and its variables stay in memory)
+//   fastExp2(float)                         2^x by one instruction, to a few 2⁻²³ of it; what would be below 2⁻¹²⁶ is 0
 //   atomicMinimum(uint64_t*, v), atomicIncrease(uint32_t*, v) → old value
 //   keepOrder()                             the compiler moves nothing across it: loads before it are on their way while what follows is computed
 //   threadFence()                           earlier writes are seen by the whole device before later ones
@@ -120,7 +122,7 @@ AURORA_DEVICE inline float toFloat(float x) { return x; }
 AURORA_DEVICE inline float toFloat(bf16 x) {
   const uint32_t bits = uint32_t{x.bits} << 16;
   float value;
-  memcpy(&value, &bits, sizeof value);
+  __builtin_memcpy(&value, &bits, sizeof value);
   return value;
 }
 /// To nearest even; NaN stays NaN.
@@ -133,7 +135,7 @@ AURORA_DEVICE inline float fromFloat<float>(float x) {
 template <>
 AURORA_DEVICE inline bf16 fromFloat<bf16>(float x) {
   uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
+  __builtin_memcpy(&bits, &x, sizeof bits);
   if (x != x) return {static_cast<uint16_t>((bits >> 16) | 0x40)};
   return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
 }
@@ -156,13 +158,13 @@ template <int count, class T>
 AURORA_DEVICE inline Run<count, T> loadRun(const T* p) {
   const auto bits = loadBits<count * sizeof(T)>(p);
   Run<count, T> run;
-  memcpy(&run, &bits, sizeof run);
+  __builtin_memcpy(&run, &bits, sizeof run);
   return run;
 }
 template <int count, class T>
 AURORA_DEVICE inline void storeRun(T* p, const Run<count, T>& run) {
   Bits<sizeof run> bits;
-  memcpy(&bits, &run, sizeof bits);
+  __builtin_memcpy(&bits, &run, sizeof bits);
   storeBits<sizeof run>(p, bits);
 }
 /// 16 bytes: 4 floats, 8 bf16.

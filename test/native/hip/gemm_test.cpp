@@ -33,8 +33,8 @@ struct Stored {
   int64_t rows, columns, stride, offset;
   Numbers numbers;
 
-  Stored(DType type, int64_t rows, int64_t columns, int64_t gap, int64_t offset, double std = 1)
-      : rows(rows), columns(columns), stride(columns + gap), offset(offset), numbers(Numbers::normal(type, {offset + (rows - 1) * stride + columns}, 0, std)) {}
+  Stored(DType type, int64_t rows, int64_t columns, int64_t gap, int64_t offset)
+      : rows(rows), columns(columns), stride(columns + gap), offset(offset), numbers(Numbers::normal(type, {offset + (rows - 1) * stride + columns})) {}
   double at(int64_t i, int64_t j) const { return numbers[offset + i * stride + j]; }
   void* on(Bench& bench, View& view) const {
     view = bench.tensor(numbers);
@@ -54,23 +54,29 @@ struct Case {
 
   std::string text() const {
     const char* kernels[] = {"thin", "tile64", "tile128"};
-    return std::string("gemm ") + kernels[static_cast<int>(plan.kernel)] + " in " + std::to_string(plan.slices) + ", " + name(input) + " → " + name(output) + (aTransposed ? " aᵀ" : " a") +
-           (bTransposed ? "·bᵀ " : "·b ") + std::to_string(m) + " × " + std::to_string(n) + " × " + std::to_string(k) + ", gap " + std::to_string(gap) + ", offset " +
-           std::to_string(offset) + (biased ? ", bias" : "") + ", activation " + std::to_string(static_cast<int>(activation)) + ", alpha " + std::to_string(alpha) + ", beta " +
-           std::to_string(beta) + ", waves of " + std::to_string(AURORA_WAVE);
+    const auto number = [](auto x) { return std::to_string(x); };
+    return std::string("gemm ") + kernels[static_cast<int>(plan.kernel)] + " in " + number(plan.slices) + ", " + name(input) + " → " + name(output) +
+           (aTransposed ? " aᵀ" : " a") + (bTransposed ? "·bᵀ " : "·b ") + number(m) + " × " + number(n) + " × " + number(k) + ", gap " + number(gap) +
+           ", offset " + number(offset) + (biased ? ", bias" : "") + ", activation " + number(static_cast<int>(activation)) + ", alpha " + number(alpha) +
+           ", beta " + number(beta) + ", waves of " + number(AURORA_WAVE);
   }
 };
 
 /// Whether the case could be run: a thin kernel, say, is not for all shapes.
 bool testGemm(const Case& c) {
-  const Stored a(c.input, c.aTransposed ? c.k : c.m, c.aTransposed ? c.m : c.k, c.gap, c.offset), b(c.input, c.bTransposed ? c.n : c.k, c.bTransposed ? c.k : c.n, c.gap, c.offset);
+  const auto stored = [&](int64_t outer, bool transposed, int64_t inner) {
+    return Stored(c.input, transposed ? inner : outer, transposed ? outer : inner, c.gap, c.offset);
+  };
+  const Stored a = stored(c.m, c.aTransposed, c.k), b = stored(c.k, c.bTransposed, c.n);
   const Stored y(c.output, c.m, c.n, c.gap, c.offset), bias(c.output, 1, c.n, 0, c.offset);
   const bool activated = c.activation != Activation::none;
   Outputs found[2];
   for (Outputs& outputs : found) {
     Bench bench(hip::open(0));
     View av, bv, biasView, yView, zView;
-    Gemm gemm{c.m, c.n, c.k, a.on(bench, av), a.stride, c.aTransposed, b.on(bench, bv), b.stride, c.bTransposed, y.on(bench, yView), y.stride, c.input, c.output, c.alpha, c.beta};
+    const void *aData = a.on(bench, av), *bData = b.on(bench, bv);
+    const Gemm gemm{c.m,           c.n,      c.k,     aData,   a.stride, c.aTransposed, bData, b.stride, c.bTransposed, y.on(bench, yView), y.stride,
+                    c.input, c.output, c.alpha, c.beta};
     hip::Epilogue epilogue{nullptr, c.activation, activated ? y.on(bench, zView) : nullptr};
     if (c.biased) epilogue.bias = bias.on(bench, biasView);
     if (!hip::suits(c.plan.kernel, gemm)) return false;
@@ -88,9 +94,13 @@ bool testGemm(const Case& c) {
     for (int64_t j = 0; j < y.stride; ++j) {
       const int64_t at = y.offset + i * y.stride + j;
       if (at >= y.numbers.size()) break;
+      const auto fails = [&](const std::string& how) {
+        check(false, c.text() + ": element " + std::to_string(i) + ", " + std::to_string(j) + " " + how);
+        return true;
+      };
       if (j >= c.n) {
         if (found[0][0][at] == y.numbers[at]) continue;
-        return check(false, c.text() + ": memory between rows is left alone"), true;
+        return fails("is not c's and was written");
       }
       double sum = 0, magnitude = 0;
       for (int64_t p = 0; p < c.k; ++p) {
@@ -101,9 +111,8 @@ bool testGemm(const Case& c) {
       const double z = c.alpha * sum + (c.beta != 0 ? c.beta * y.at(i, j) : 0) + (c.biased ? bias.at(0, j) : 0);
       const double tolerance = 2e-6 * (1 + std::fabs(z)) + 4e-7 * std::fabs(c.alpha) * magnitude;
       if (!near(found[0][0], at, activate(z, c.activation), tolerance))
-        return check(false, c.text() + ": element " + std::to_string(i) + ", " + std::to_string(j) + " is " + std::to_string(found[0][0][at]) + ", expected " +
-                                std::to_string(activate(z, c.activation))), true;
-      if (activated && !near(found[0][1], at, z, tolerance)) return check(false, c.text() + ": preactivation " + std::to_string(i) + ", " + std::to_string(j)), true;
+        return fails("is " + std::to_string(found[0][0][at]) + ", expected " + std::to_string(activate(z, c.activation)));
+      if (activated && !near(found[0][1], at, z, tolerance)) return fails("has a wrong preactivation");
     }
   return true;
 }
@@ -120,7 +129,8 @@ void testGemms() {
             if (kernel == GemmKernel::thin && slices > 1) continue;
             const int64_t size = kernel == GemmKernel::thin ? 15 : kernel == GemmKernel::tile64 ? 140 : 270;
             // Aligned ones have strides and offsets of 16 bytes, but odd sizes wherever these stay possible.
-            Case c{between(1, size), between(1, 150), between(1, 150), input, output, aTransposed, bTransposed, {kernel, slices}, between(0, 3), between(0, 3)};
+            Case c{between(1, size),   between(1, 150), between(1, 150), input,         output, aTransposed,
+                   bTransposed, {kernel, slices}, between(0, 3),   between(0, 3)};
             if (slices > 1) c.k = between(130, 300);
             if (aligned) {
               if (!bTransposed) c.n = c.n / 8 * 8 + 8;
@@ -142,7 +152,10 @@ void testGemms() {
   check(ran >= 72, "products of most kinds ran, " + std::to_string(ran));
   // Exactly one tile, one step more, one less; a single element; long sums in one slice.
   for (const auto& [input, output] : types)
-    for (int64_t k : {31, 32, 33, 64}) testGemm({128, 128, k, input, output, false, true, {GemmKernel::tile128, 1}, k % 8 ? 8 - k % 8 : 0, 0, true, Activation::none, 1, 0});
+    for (int64_t k : {31, 32, 33, 64}) {
+      const int64_t gap = k % 8 ? 8 - k % 8 : 0;
+      testGemm({128, 128, k, input, output, false, true, {GemmKernel::tile128, 1}, gap, 0, true, Activation::none, 1, 0});
+    }
   testGemm({1, 1, 1, DType::bf16, DType::bf16, false, true, {GemmKernel::tile64, 1}, 0, 0, true, Activation::gelu, 1, 0});
   testGemm({16, 40, 5000, DType::bf16, DType::bf16, false, true, {GemmKernel::thin, 1}, 0, 0, true, Activation::gelu, 1, 0});
   testGemm({3, 16, 4099, DType::f32, DType::f32, false, true, {GemmKernel::thin, 1}, 1, 0, false, Activation::none, 1, 1});
@@ -183,9 +196,11 @@ void testPlans() {
   hip::DeviceProperties device;
   device.computeUnits = 110;
   const auto plan = [&](int64_t m, int64_t n, int64_t k, bool aTransposed, bool bTransposed, DType type = DType::bf16) {
-    return hip::planGemm(device, {m, n, k, nullptr, aTransposed ? m : k, aTransposed, nullptr, bTransposed ? k : n, bTransposed, nullptr, n, type, DType::f32});
+    const int64_t aStride = aTransposed ? m : k, bStride = bTransposed ? k : n;
+    return hip::planGemm(device, {m, n, k, nullptr, aStride, aTransposed, nullptr, bStride, bTransposed, nullptr, n, type, DType::f32});
   };
-  const GemmPlan training = plan(8192, 8192, 2048, false, true), gradient = plan(2304, 2048, 8192, true, false), small = plan(64, 64, 8192, true, false);
+  const GemmPlan training = plan(8192, 8192, 2048, false, true), gradient = plan(2304, 2048, 8192, true, false);
+  const GemmPlan small = plan(64, 64, 8192, true, false);
   check(training.kernel == GemmKernel::tile128 && training.slices == 1, "a layer of a training step: large tiles, whole sums");
   check(gradient.kernel == GemmKernel::tile128, "its gradient: large tiles");
   check(small.slices > 8, "a small result of long sums: slices");
@@ -213,7 +228,9 @@ void testDoor() {
 
 struct Shapes {
   int64_t N, D, F;
-  std::string text() const { return "N " + std::to_string(N) + ", D " + std::to_string(D) + ", F " + std::to_string(F) + ", waves of " + std::to_string(AURORA_WAVE); }
+  std::string text() const {
+    return "N " + std::to_string(N) + ", D " + std::to_string(D) + ", F " + std::to_string(F) + ", waves of " + std::to_string(AURORA_WAVE);
+  }
 };
 
 /// Σₖ a(k), and the sum of the terms' absolute values, against which errors are measured.
@@ -247,11 +264,12 @@ Outputs twice(const std::string& what, const std::function<Outputs(Bench&)>& run
 }
 
 void testForward(DType type, Shapes s, Activation activation, bool withBias) {
-  const Numbers x = Numbers::normal(type, {s.N, s.D}), weight = Numbers::normal(type, {s.F, s.D}, 0, 1 / std::sqrt(s.D)), bias = Numbers::normal(type, {s.F});
+  const Numbers x = Numbers::normal(type, {s.N, s.D}), weight = Numbers::normal(type, {s.F, s.D}, 0, 1 / std::sqrt(s.D));
+  const Numbers bias = Numbers::normal(type, {s.F}), empty(type, {s.N, s.F});
   const bool activated = activation != Activation::none;
   const std::string what = std::string("linear ") + name(type) + " " + s.text();
   const Outputs out = twice(what, [&](Bench& bench) {
-    const View y = bench.tensor(Numbers(type, {s.N, s.F})), alone = bench.tensor(Numbers(type, {s.N, s.F})), z = activated ? bench.tensor(Numbers(type, {s.N, s.F})) : View{};
+    const View y = bench.tensor(empty), alone = bench.tensor(empty), z = activated ? bench.tensor(empty) : View{};
     const View xs = bench.tensor(x), ws = bench.tensor(weight), bs = withBias ? bench.tensor(bias) : View{};
     bench.backend().linear(bench.stream(), {xs, ws, bs, activation, y, z});
     bench.backend().linear(bench.stream(), {xs, ws, bs, activation, alone, View{}});
@@ -266,17 +284,20 @@ void testForward(DType type, Shapes s, Activation activation, bool withBias) {
     const Sum sum(s.D, [&](int64_t d) { return x[n * s.D + d] * weight[f * s.D + d]; });
     const double z = sum.value + (withBias ? bias[f] : 0), small = 4e-6 + 4e-7 * sum.magnitude;
     if (near(out[0], i, activate(z, activation), small) && (!activated || near(out[2], i, z, small))) continue;
-    return check(false, what + ": element " + std::to_string(i) + " is " + std::to_string(out[0][i]) + ", expected " + std::to_string(activate(z, activation)));
+    const double expected = activate(z, activation);
+    return check(false, what + ": element " + std::to_string(i) + " is " + std::to_string(out[0][i]) + ", expected " + std::to_string(expected));
   }
 }
 
 void testBackward(DType type, Shapes s, Activation activation) {
-  const Numbers dy = Numbers::normal(type, {s.N, s.F}), x = Numbers::normal(type, {s.N, s.D}), weight = Numbers::normal(type, {s.F, s.D}), z = Numbers::normal(type, {s.N, s.F}, 0, 2);
+  const Numbers dy = Numbers::normal(type, {s.N, s.F}), z = Numbers::normal(type, {s.N, s.F}, 0, 2);
+  const Numbers x = Numbers::normal(type, {s.N, s.D}), weight = Numbers::normal(type, {s.F, s.D}), empty(type, {s.N, s.D});
   const Numbers dweight0 = Numbers::normal(DType::f32, {s.F, s.D}), dbias0 = Numbers::normal(DType::f32, {s.F});
+  const bool activated = activation != Activation::none;
   const std::string what = std::string("linearBackward ") + name(type) + " activation " + std::to_string(static_cast<int>(activation)) + " " + s.text();
   const Outputs out = twice(what, [&](Bench& bench) {
-    const View dx = bench.tensor(Numbers(type, {s.N, s.D})), alone = bench.tensor(Numbers(type, {s.N, s.D})), dweight = bench.tensor(dweight0), dbias = bench.tensor(dbias0);
-    const View dys = bench.tensor(dy), xs = bench.tensor(x), ws = bench.tensor(weight), saved = activation == Activation::none ? View{} : bench.tensor(z);
+    const View dx = bench.tensor(empty), alone = bench.tensor(empty), dweight = bench.tensor(dweight0), dbias = bench.tensor(dbias0);
+    const View dys = bench.tensor(dy), xs = bench.tensor(x), ws = bench.tensor(weight), saved = activated ? bench.tensor(z) : View{};
     bench.backend().linearBackward(bench.stream(), {dys, xs, ws, saved, activation, dx, dweight, dbias});
     bench.backend().linearBackward(bench.stream(), {dys, xs, ws, saved, activation, alone, View{}, View{}});
     return Outputs{bench.read(dx), bench.read(dweight), bench.read(dbias), bench.read(alone)};
@@ -287,17 +308,23 @@ void testBackward(DType type, Shapes s, Activation activation) {
   for (int64_t i = 0; i < s.N * s.F; ++i) dz[static_cast<size_t>(i)] = dy[i] * activationDerivative(z[i], activation);
   const auto gradient = [&](int64_t n, int64_t f) { return dz[static_cast<size_t>(n * s.F + f)]; };
   // With bf16, an activation's gradient is rounded before it enters the products.
-  const double rounding = type == DType::bf16 && activation != Activation::none ? 0x1p-8 : 0;
-  const auto verify = [&](const Numbers& found, const Numbers* start, double termError, const char* part, const std::function<Sum(int64_t)>& expected) {
+  const double rounding = type == DType::bf16 && activated ? 0x1p-8 : 0;
+  const auto verify = [&](const char* part, const Numbers& found, const Numbers* start, double termError, const std::function<Sum(int64_t)>& sum) {
     for (int64_t i = 0; i < found.size(); ++i) {
-      const Sum sum = expected(i);
-      if (sum.near(found, i, start ? (*start)[i] : 0, termError)) continue;
-      return check(false, what + " " + part + ": element " + std::to_string(i) + " is " + std::to_string(found[i]) + ", expected " + std::to_string(sum.value + (start ? (*start)[i] : 0)));
+      const Sum exact = sum(i);
+      const double before = start ? (*start)[i] : 0;
+      if (exact.near(found, i, before, termError)) continue;
+      return check(false, what + " " + part + ": element " + std::to_string(i) + " is " + std::to_string(found[i]) + ", expected " +
+                              std::to_string(exact.value + before));
     }
   };
-  verify(out[0], nullptr, rounding, "dx", [&](int64_t i) { return Sum(s.F, [&, n = i / s.D](int64_t f) { return gradient(n, f) * weight[f * s.D + i % s.D]; }); });
-  verify(out[1], &dweight0, rounding, "dweight", [&](int64_t i) { return Sum(s.N, [&, f = i / s.D](int64_t n) { return gradient(n, f) * x[n * s.D + i % s.D]; }); });
-  verify(out[2], &dbias0, 0, "dbias", [&](int64_t f) { return Sum(s.N, [&](int64_t n) { return gradient(n, f); }); });
+  verify("dx", out[0], nullptr, rounding, [&](int64_t i) {
+    return Sum(s.F, [&](int64_t f) { return gradient(i / s.D, f) * weight[f * s.D + i % s.D]; });
+  });
+  verify("dweight", out[1], &dweight0, rounding, [&](int64_t i) {
+    return Sum(s.N, [&](int64_t n) { return gradient(n, i / s.D) * x[n * s.D + i % s.D]; });
+  });
+  verify("dbias", out[2], &dbias0, 0, [&](int64_t f) { return Sum(s.N, [&](int64_t n) { return gradient(n, f); }); });
 }
 
 }  // namespace
