@@ -20,7 +20,15 @@ function compile(source, folder) {
   const assembler = join(folder, `${file.replaceAll('/', '_')}.s`)
   // As cmake/modules.cmake does, but only the device's half.
   const options = [`--offload-arch=${architecture}`, '-x', 'hip', '-std=c++20', '-O3', '-fno-math-errno', `-I${native}`]
-  const report = ['--cuda-device-only', '-S', '-Rpass-analysis=kernel-resource-usage', source, '-o', assembler]
+  const report = [
+    '-Wno-unused-command-line-argument',
+    '--cuda-device-only',
+    '-S',
+    '-Rpass-analysis=kernel-resource-usage',
+    source,
+    '-o',
+    assembler,
+  ]
   const started = performance.now()
   return new Promise((resolve, reject) => {
     execFile(

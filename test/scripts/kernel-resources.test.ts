@@ -39,6 +39,7 @@ test('names lose their namespaces and parameters', () => {
     'void aurora::hip::(anonymous namespace)::thinKernel<aurora::bf16, (aurora::Activation)1>(aurora::hip::Product<aurora::bf16>)'
   assert.is(shortName(long), 'thinKernel<bf16, (Activation)1>')
   assert.is(shortName('aurora::hip::addKernel(float*, long)'), 'addKernel')
+  assert.is(shortName('void aurora::hip::flash::attentionKernel<float, 64>(int)'), 'attentionKernel<float, 64>')
 })
 
 test('spills are faults in the matrix families, and so is a bf16 matrix kernel without the matrix unit', () => {
@@ -46,7 +47,7 @@ test('spills are faults in the matrix families, and so is a bf16 matrix kernel w
     parseKernels(file, remarks('k', vgprSpills, scratch), `\n${assembler('k', instructions)}`)[0]!
   const mfma = ['v_mfma_f32_16x16x16bf16_1k v[0:3], v[4:5], v[6:7], v[0:3]']
   assert.is(fault(kernel('gemm/tile.hip.cpp', 0, mfma), 'tileKernel<bf16, true>'), null)
-  assert.match(fault(kernel('gemm/tile.hip.cpp', 3, mfma), 'tileKernel<bf16, true>')!, /spills 3 registers/)
+  assert.match(fault(kernel('gemm/tile.hip.cpp', 3, mfma), 'tileKernel<bf16, true>')!, /spills 3 vector registers/)
   assert.match(fault(kernel('loss/loss.hip.cpp', 0, [], 16), 'crossEntropyKernel<float>')!, /16 bytes a lane/)
   assert.match(fault(kernel('attention/attention.hip.cpp', 0, []), 'attentionKernel<bf16, 64>')!, /matrix unit/)
   assert.is(fault(kernel('attention/attention.hip.cpp', 0, []), 'attentionKernel<float, 64>'), null)
