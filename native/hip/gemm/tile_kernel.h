@@ -86,29 +86,33 @@ AURORA_KERNEL_RESIDENT(threadsFor(size), kResident<size>) void tileKernel(TilePr
   TileSource<T, aAlongK, size, wide> sourceA(product.a, firstRow);
   TileSource<T, bAlongK, size, wide> sourceB(product.b, firstColumn);
   const int64_t start = blockY() * product.slice, end = start + product.slice < product.k ? start + product.slice : product.k;
-  sourceA.load(start, end);
-  sourceB.load(start, end);
-  sourceA.store(tile(0));
-  sourceB.store(tile(0) + kTileBytes);
-  blockSync();
+  const auto store = [&](std::byte* to) {
+    sourceA.store(to);
+    sourceB.store(to + kTileBytes);
+    blockSync();
+  };
+  const auto load = [&](int64_t k, std::byte* to) {
+    sourceA.load(k, end, to);
+    sourceB.load(k, end, to + kTileBytes);
+  };
+  load(start, tile(0));
+  store(tile(0));
   const auto multiplyAndStore = [&] {
     keepOrder();
     multiply();
     keepOrder();
     current ^= 1;
-    sourceA.store(tile(current));
-    sourceB.store(tile(current) + kTileBytes);
-    blockSync();
+    store(tile(current));
   };
   int64_t k = start + kDepth;
   for (; k + kDepth <= end; k += kDepth) {
-    sourceA.loadInside(k);
-    sourceB.loadInside(k);
+    std::byte* const next = tile(current ^ 1);
+    sourceA.loadInside(k, next);
+    sourceB.loadInside(k, next + kTileBytes);
     multiplyAndStore();
   }
   if (k < end) {  // apart from the loop, lest that wait where the two ways of loading meet
-    sourceA.load(k, end);
-    sourceB.load(k, end);
+    load(k, tile(current ^ 1));
     multiplyAndStore();
   }
   multiply();

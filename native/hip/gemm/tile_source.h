@@ -1,6 +1,6 @@
-// How a block brings its part of an operand, `rows` × 64 bytes of k, into shared memory: by way of registers, so that the next part travels while
-// this one is multiplied. `rows` of them are the block's, of which those outside the matrix repeat its last: their sums go nowhere. What is
-// beyond the end of k is 0.
+// How a block brings its part of an operand, `rows` × 64 bytes of k, into shared memory, so that the next part travels while this one is
+// multiplied: by way of registers, or past them where the GPU can and rows need not be turned. Rows outside the matrix repeat its last: their
+// sums go nowhere. What is beyond the end of k is 0.
 #pragma once
 
 #include "hip/portable/mma_strip.h"
@@ -31,31 +31,44 @@ class TileSource<T, true, rows, wide> {
       offset_[i] = (row < last ? row : last) * matrix.stride;
     }
   }
-  /// Starts to load k … end − 1, at most kStripDepth of them.
-  AURORA_DEVICE void load(int64_t k, int64_t end) {
+  /// Starts to load k … end − 1, at most kStripDepth of them, for the tile that store will be given.
+  AURORA_DEVICE void load(int64_t k, int64_t end, std::byte* tile) {
     const int64_t left = end - k - column();
     AURORA_UNROLL
-    for (int i = 0; i < kRuns; ++i) held_[i] = left >= kWide<T> ? loadWhole(from_ + k + offset_[i]) : loadPiece(from_ + k + offset_[i], left);
+    for (int i = 0; i < kRuns; ++i) {
+      if (left >= kWide<T>) {
+        loadWhole(i, k, tile);
+      } else {
+        held_[i] = loadPiece(from_ + k + offset_[i], left);
+        if constexpr (kAsync) storePiece(i, tile);
+      }
+    }
   }
   /// The same where nothing ends.
-  AURORA_DEVICE void loadInside(int64_t k) {
+  AURORA_DEVICE void loadInside(int64_t k, std::byte* tile) {
     AURORA_UNROLL
-    for (int i = 0; i < kRuns; ++i) held_[i] = loadWhole(from_ + k + offset_[i]);
+    for (int i = 0; i < kRuns; ++i) loadWhole(i, k, tile);
   }
   AURORA_DEVICE void store(std::byte* tile) const {
-    const int at = pieceAt(threadIndex() / kPieces, threadIndex() % kPieces);
+    if constexpr (kAsync) return awaitCopies();
     AURORA_UNROLL
-    for (int i = 0; i < kRuns; ++i) storeBits<kPieceBytes>(tile + at + i * (rows / kRuns) * kStripBytes, held_[i]);
+    for (int i = 0; i < kRuns; ++i) storePiece(i, tile);
   }
 
  private:
   static constexpr int kRuns = 2;
+  static constexpr bool kAsync = kAsyncCopies && wide;
   AURORA_DEVICE static int column() { return threadIndex() % kPieces * kWide<T>; }
-  AURORA_DEVICE static Bits128 loadWhole(const T* p) {
-    if constexpr (wide)
-      return loadBits<kPieceBytes>(p);
+  AURORA_DEVICE static std::byte* place(int i, std::byte* tile) {
+    return tile + pieceAt(threadIndex() / kPieces, threadIndex() % kPieces) + i * (rows / kRuns) * kStripBytes;
+  }
+  AURORA_DEVICE void storePiece(int i, std::byte* tile) const { storeBits<kPieceBytes>(place(i, tile), held_[i]); }
+  AURORA_DEVICE void loadWhole(int i, int64_t k, std::byte* tile) {
+    const T* const p = from_ + k + offset_[i];
+    if constexpr (kAsync)
+      copyAsync(place(i, tile), p);
     else
-      return loadPiece(p, kWide<T>);
+      held_[i] = wide ? loadBits<kPieceBytes>(p) : loadPiece(p, kWide<T>);
   }
 
   const T* from_;
@@ -76,7 +89,7 @@ class TileSource<T, false, rows, wide> {
       for (int j = 0; j < kSpan; ++j) offset_[j] = outer + j < matrix.outers ? outer + j : matrix.outers - 1;
     }
   }
-  AURORA_DEVICE void load(int64_t k, int64_t end) {
+  AURORA_DEVICE void load(int64_t k, int64_t end, std::byte*) {
     AURORA_UNROLL
     for (int i = 0; i < kTurned; ++i) {
       if (k + firstK() + i < end)
@@ -85,7 +98,7 @@ class TileSource<T, false, rows, wide> {
         held_[i] = {};
     }
   }
-  AURORA_DEVICE void loadInside(int64_t k) {
+  AURORA_DEVICE void loadInside(int64_t k, std::byte*) {
     AURORA_UNROLL
     for (int i = 0; i < kTurned; ++i) loadRow(i, k);
   }

@@ -120,6 +120,9 @@ inline void storeBits(T* p, const Bits<bytes>& bits) {
   checkAligned<bytes>(p);
   memcpy(static_cast<void*>(p), &bits, sizeof bits);
 }
+constexpr bool kAsyncCopies = kWave == 32;
+inline void copyAsync(void* shared, const void* p) { storeBits<16>(static_cast<std::byte*>(shared), loadBits<16>(static_cast<const std::byte*>(p))); }
+inline void awaitCopies() {}
 inline int bitCount(uint64_t bits) { return __builtin_popcountll(bits); }
 
 inline float fastExp2(float x) { return x < -126 ? 0 : exp2f(x); }
