@@ -50,6 +50,9 @@ void barrier(Site site);
 /// Lays the lanes' payloads of `bytes` one behind another, in order of lanes; returns when all lanes of the wave have come here. The last
 /// to come calls `complete` on them first. They stay as they are until the lane's next wave operation but one.
 std::byte* meet(const char* operation, const void* payload, size_t bytes, Site site, void (*complete)(std::byte*) = nullptr);
+/// The thread's asynchronous copies of 16 bytes: they are made when it waits for them, the latest time at which a GPU may make them.
+void copyLater(void* shared, const void* p);
+void makeCopies();
 /// Ends the launch: this thread did what it must not.
 [[noreturn]] void fault(const std::string& expected, const std::string& found);
 
@@ -121,8 +124,15 @@ inline void storeBits(T* p, const Bits<bytes>& bits) {
   memcpy(static_cast<void*>(p), &bits, sizeof bits);
 }
 constexpr bool kAsyncCopies = kWave == 32;
-inline void copyAsync(void* shared, const void* p) { storeBits<16>(static_cast<std::byte*>(shared), loadBits<16>(static_cast<const std::byte*>(p))); }
-inline void awaitCopies() {}
+inline void copyAsync(void* shared, const void* p) {
+  checkAligned<16>(shared);
+  checkAligned<16>(p);
+  if constexpr (kAsyncCopies)
+    emulator::copyLater(shared, p);
+  else
+    memcpy(shared, p, 16);
+}
+inline void awaitCopies() { emulator::makeCopies(); }
 inline int bitCount(uint64_t bits) { return __builtin_popcountll(bits); }
 
 inline float fastExp2(float x) { return x < -126 ? 0 : exp2f(x); }

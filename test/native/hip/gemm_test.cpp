@@ -192,6 +192,29 @@ void testBanks() {
     }
 }
 
+/// Each thread copies 16 bytes and reads its neighbour's.
+template <bool waits>
+AURORA_KERNEL(128) void copyKernel(const float* x, float* y) {
+  float* const shared = hip::sharedMemory<float>();
+  for (int j = 0; j < 4; ++j) shared[hip::threadIndex() * 4 + j] = -1;
+  hip::copyAsync(shared + hip::threadIndex() * 4, x + hip::threadIndex() * 4);
+  if (waits) hip::awaitCopies();
+  hip::blockSync();
+  for (int j = 0; j < 4; ++j) y[hip::threadIndex() * 4 + j] = shared[(hip::threadIndex() * 4 + j + 4) % 512];
+}
+
+/// Where copies are asynchronous, a kernel that does not wait for them is found out.
+void testCopies() {
+  Bench bench(hip::open(0));
+  const Numbers x = Numbers::normal(DType::f32, {512});
+  const View source = bench.tensor(x), y = bench.tensor(Numbers(DType::f32, {512})), early = bench.tensor(Numbers(DType::f32, {512}));
+  hip::launch<copyKernel<true>>(hip::Queue{}, hip::Grid(1), 128, 2048, source.as<float>(), y.as<float>());
+  hip::launch<copyKernel<false>>(hip::Queue{}, hip::Grid(1), 128, 2048, source.as<float>(), early.as<float>());
+  const Numbers found = bench.read(y), unready = bench.read(early);
+  for (int64_t i = 0; i < 512; ++i)
+    check(found[i] == x[(i + 4) % 512] && unready[i] == (hip::kAsyncCopies ? -1 : x[(i + 4) % 512]), "copies past the registers");
+}
+
 void testPlans() {
   hip::DeviceProperties device;
   device.computeUnits = 110;
@@ -210,6 +233,31 @@ void testPlans() {
     const int64_t k = between(1, 20000), steps = (k + 31) / 32;
     const GemmPlan some = plan(between(1, 3000), between(1, 3000), k, false, true);
     check(some.slices >= 1 && (some.slices - 1) * ((steps + some.slices - 1) / some.slices) < steps, "no slice is empty");
+  }
+}
+
+/// aᵀ·b of odd sizes through the door, which cuts off the rows that keep the others from moving in pieces.
+void testOddRows() {
+  constexpr int64_t m = 71, n = 24, k = 50, aStride = 72;
+  const Numbers a = Numbers::normal(DType::bf16, {k, aStride}), b = Numbers::normal(DType::bf16, {k, n}), c = Numbers::normal(DType::f32, {m, n});
+  Bench bench(hip::open(0));
+  const View aView = bench.tensor(a), bView = bench.tensor(b), cView = bench.tensor(c);
+  static_cast<hip::GpuStream&>(bench.stream()).submit("gemm", [&](hip::Context& context) {
+    hip::gemm(context, {m, n, k, aView.data, aStride, true, bView.data, n, false, cView.data, n, DType::bf16, DType::f32, 1, 1});
+    try {
+      hip::gemm(context, {m, n, k, aView.data, aStride, true, bView.data, k, true, cView.data, n, DType::bf16, DType::f32});
+      check(false, "two transposed operands are refused");
+    } catch (const Error&) {
+    }
+  });
+  const Numbers found = bench.read(cView);
+  for (int64_t i = 0; i < m * n; ++i) {
+    double sum = c[i], magnitude = 0;
+    for (int64_t p = 0; p < k; ++p) {
+      sum += a[p * aStride + i / n] * b[p * n + i % n];
+      magnitude += std::fabs(a[p * aStride + i / n] * b[p * n + i % n]);
+    }
+    check(near(found, i, sum, 2e-6 + 4e-7 * magnitude), "odd rows of aᵀ: element " + std::to_string(i));
   }
 }
 
@@ -331,8 +379,10 @@ void testBackward(DType type, Shapes s, Activation activation) {
 
 int main() {
   testBanks();
+  testCopies();
   testPlans();
   testDoor();
+  testOddRows();
   testGemms();
   for (DType type : kFloats)
     for (Activation activation : kActivations) {
