@@ -44,7 +44,7 @@ function compile(source, folder) {
   })
 }
 
-/** Two at a time, as the kernels' sources differ much in size: the largest first would be better, but none is known before. */
+/** Two at a time: a compiler takes hundreds of MB. */
 async function compileAll(sources, folder) {
   const kernels = []
   const queue = sources.values()
@@ -61,7 +61,7 @@ function demangled(symbols) {
 }
 
 async function main(words) {
-  const sources = globSync('native/hip/**/*.hip.cpp', { cwd: root, absolute: true, ignore: ['native/hip/portable/**'] })
+  const sources = globSync('native/hip/*/**/*.hip.cpp', { cwd: root, absolute: true, ignore: ['native/hip/portable/**'] })
     .filter(source => words.length === 0 || words.some(word => source.includes(word)))
     .sort()
   const folder = mkdtempSync(join(tmpdir(), 'aurora-kernels-'))
@@ -69,7 +69,11 @@ async function main(words) {
     const kernels = (await compileAll(sources, folder)).sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0))
     const names = kernels.length > 0 ? demangled(kernels.map(kernel => kernel.symbol)).map(shortName) : []
     const head = ['kernel', 'VGPRs', 'AGPRs', 'SGPRs', 'spills', 'scratch', 'shared', 'waves/SIMD', 'MFMA']
-    const table = new Table({ head, style: { head: [], compact: true }, colAligns: ['left', ...Array(8).fill('right')] })
+    const table = new Table({
+      head,
+      style: { head: [], border: [], compact: true },
+      colAligns: ['left', ...Array(8).fill('right')],
+    })
     const faults = []
     let file = ''
     kernels.forEach((kernel, i) => {

@@ -34,7 +34,7 @@ struct Stored {
   Numbers numbers;
 
   Stored(DType type, int64_t rows, int64_t columns, int64_t gap, int64_t offset)
-      : rows(rows), columns(columns), stride(columns + gap), offset(offset), numbers(Numbers::normal(type, {offset + (rows - 1) * stride + columns})) {}
+      : rows(rows), columns(columns), stride(columns + gap), offset(offset), numbers(Numbers::normal(type, {offset + rows * stride - gap})) {}
   double at(int64_t i, int64_t j) const { return numbers[offset + i * stride + j]; }
   void* on(Bench& bench, View& view) const {
     view = bench.tensor(numbers);
@@ -55,10 +55,11 @@ struct Case {
   std::string text() const {
     const char* kernels[] = {"thin", "tile64", "tile128"};
     const auto number = [](auto x) { return std::to_string(x); };
+    const std::string factors = std::string(aTransposed ? " aᵀ" : " a") + (bTransposed ? "·bᵀ " : "·b ");
+    const std::string epilogue = (biased ? ", bias, activation " : ", activation ") + number(static_cast<int>(activation));
     return std::string("gemm ") + kernels[static_cast<int>(plan.kernel)] + " in " + number(plan.slices) + ", " + name(input) + " → " + name(output) +
-           (aTransposed ? " aᵀ" : " a") + (bTransposed ? "·bᵀ " : "·b ") + number(m) + " × " + number(n) + " × " + number(k) + ", gap " + number(gap) +
-           ", offset " + number(offset) + (biased ? ", bias" : "") + ", activation " + number(static_cast<int>(activation)) + ", alpha " + number(alpha) +
-           ", beta " + number(beta) + ", waves of " + number(AURORA_WAVE);
+           factors + number(m) + " × " + number(n) + " × " + number(k) + ", gap " + number(gap) + ", offset " + number(offset) + epilogue + ", alpha " +
+           number(alpha) + ", beta " + number(beta) + ", waves of " + number(AURORA_WAVE);
   }
 };
 
@@ -75,8 +76,9 @@ bool testGemm(const Case& c) {
     Bench bench(hip::open(0));
     View av, bv, biasView, yView, zView;
     const void *aData = a.on(bench, av), *bData = b.on(bench, bv);
-    const Gemm gemm{c.m,           c.n,      c.k,     aData,   a.stride, c.aTransposed, bData, b.stride, c.bTransposed, y.on(bench, yView), y.stride,
-                    c.input, c.output, c.alpha, c.beta};
+    void* yData = y.on(bench, yView);
+    const Gemm gemm{c.m,           c.n,   c.k,      aData,   a.stride, c.aTransposed, bData, b.stride,
+                    c.bTransposed, yData, y.stride, c.input, c.output, c.alpha,       c.beta};
     hip::Epilogue epilogue{nullptr, c.activation, activated ? y.on(bench, zView) : nullptr};
     if (c.biased) epilogue.bias = bias.on(bench, biasView);
     if (!hip::suits(c.plan.kernel, gemm)) return false;
@@ -129,8 +131,8 @@ void testGemms() {
             if (kernel == GemmKernel::thin && slices > 1) continue;
             const int64_t size = kernel == GemmKernel::thin ? 15 : kernel == GemmKernel::tile64 ? 140 : 270;
             // Aligned ones have strides and offsets of 16 bytes, but odd sizes wherever these stay possible.
-            Case c{between(1, size),   between(1, 150), between(1, 150), input,         output, aTransposed,
-                   bTransposed, {kernel, slices}, between(0, 3),   between(0, 3)};
+            const int64_t m = between(1, size), n = between(1, 150), k = between(1, 150);
+            Case c{m, n, k, input, output, aTransposed, bTransposed, {kernel, slices}, between(0, 3), between(0, 3)};
             if (slices > 1) c.k = between(130, 300);
             if (aligned) {
               if (!bTransposed) c.n = c.n / 8 * 8 + 8;
@@ -342,7 +344,8 @@ void testBackward(DType type, Shapes s, Activation activation) {
   const Numbers x = Numbers::normal(type, {s.N, s.D}), weight = Numbers::normal(type, {s.F, s.D}), empty(type, {s.N, s.D});
   const Numbers dweight0 = Numbers::normal(DType::f32, {s.F, s.D}), dbias0 = Numbers::normal(DType::f32, {s.F});
   const bool activated = activation != Activation::none;
-  const std::string what = std::string("linearBackward ") + name(type) + " activation " + std::to_string(static_cast<int>(activation)) + " " + s.text();
+  const std::string kind = std::string(name(type)) + " activation " + std::to_string(static_cast<int>(activation));
+  const std::string what = "linearBackward " + kind + " " + s.text();
   const Outputs out = twice(what, [&](Bench& bench) {
     const View dx = bench.tensor(empty), alone = bench.tensor(empty), dweight = bench.tensor(dweight0), dbias = bench.tensor(dbias0);
     const View dys = bench.tensor(dy), xs = bench.tensor(x), ws = bench.tensor(weight), saved = activated ? bench.tensor(z) : View{};
