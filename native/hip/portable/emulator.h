@@ -20,6 +20,7 @@
 #define AURORA_KERNEL_RESIDENT(threads, blocks)
 #define AURORA_DEVICE
 #define AURORA_UNROLL
+#define AURORA_NO_UNROLL
 
 namespace aurora::hip {
 
@@ -100,7 +101,12 @@ inline uint64_t ballot(bool flag, Site site = Site::current()) {
   return bits;
 }
 
-inline int waveUniform(int v) { return v; }
+inline int waveUniform(int v, Site site = Site::current()) {
+  int lanes[kWave];
+  memcpy(lanes, emulator::meet("waveUniform", &v, sizeof v, site), sizeof lanes);
+  if (v != lanes[0]) emulator::fault("waveUniform of one value in all lanes", std::to_string(v) + " beside " + std::to_string(lanes[0]) + " in lane 0");
+  return v;
+}
 
 template <class T>
 inline T* sharedMemory() {

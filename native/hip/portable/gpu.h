@@ -16,6 +16,7 @@
 #define AURORA_KERNEL(threads) __global__ __launch_bounds__(threads)
 #define AURORA_DEVICE __host__ __device__
 #define AURORA_UNROLL _Pragma("unroll")
+#define AURORA_NO_UNROLL _Pragma("unroll 1")
 
 namespace aurora::hip {
 
@@ -108,7 +109,7 @@ AURORA_DEVICE inline uint64_t ballot(bool flag, Site = Site::current()) {
 #endif
 }
 
-AURORA_DEVICE inline int waveUniform(int v) {
+AURORA_DEVICE inline int waveUniform(int v, Site = Site::current()) {
 #ifdef __HIP_DEVICE_COMPILE__
   return __builtin_amdgcn_readfirstlane(v);
 #else

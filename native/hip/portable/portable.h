@@ -25,14 +25,14 @@
 //   AURORA_KERNEL(threads)                  marks a kernel launched with at most so many threads a block
 //   AURORA_KERNEL_RESIDENT(threads, blocks) the same, and holds its registers down to where so many blocks fit a compute unit at a time
 //   AURORA_DEVICE                           marks a function that kernels call (callable on the host, too)
-//   AURORA_UNROLL                           before a loop: unrolls it
+//   AURORA_UNROLL, AURORA_NO_UNROLL         before a loop: unrolls it; keeps it a loop, where registers are short
 //   threadIndex(), blockThreads()           in the block: 0 … blockThreads() − 1
 //   blockX/Y/Z(), gridX/Y/Z()               the block in the grid
 //   blockSync()                             barrier of the block; shared and global writes before it are seen after it
 //   shuffle(v, lane), shuffleXor(v, mask), shuffleDown(v, delta)
 //                                           another lane's v (any trivially copyable type of 4 or 8 bytes). Down past the end: unspecified.
 //   ballot(flag)                            bit l of the uint64_t: lane l's flag
-//   waveUniform(int)                        v, which is equal in all lanes of the wave: AMD may then keep it in a scalar register
+//   waveUniform(int)                        a wave operation; the number, which is equal in all lanes: AMD may then keep it in a scalar register
 //   sharedMemory<T>()                       the start of the block's dynamic shared memory, aligned to 16 bytes
 //   loadBits<n>(p), storeBits<n>(p, Bits<n>) a power of two up to 16 bytes by one instruction; p aligned to it (loadRun, storeRun: typed)
 //   bitCount(uint64_t)
