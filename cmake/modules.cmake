@@ -21,6 +21,12 @@ set(gpu_kernels
   ${hip}/elementwise/convert.hip.cpp
   ${hip}/elementwise/elementwise.hip.cpp
   ${hip}/embedding/embedding.hip.cpp
+  ${hip}/gemm/gemm.hip.cpp
+  ${hip}/gemm/linear.hip.cpp
+  ${hip}/gemm/thin.hip.cpp
+  ${hip}/gemm/tile_bf16.hip.cpp
+  ${hip}/gemm/tile_f32.hip.cpp
+  ${hip}/loss/linear_cross_entropy.hip.cpp
 )
 set(gpu_vendor
   ${hip}/portable/runtime_gpu.hip.cpp
@@ -82,7 +88,7 @@ function(aurora_vendor_module kind compile link)
   add_dependencies(aurora_modules aurora_${kind})
 endfunction()
 
-set(host_options -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -Wall -Wextra -Wno-missing-field-initializers -Wno-unused-parameter)
+set(host_options -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -Wall -Wextra -Wno-missing-field-initializers -Wno-unused-parameter -Wno-unknown-pragmas)
 if("hip" IN_LIST AURORA_MODULES)
   find_program(AURORA_HIPCC hipcc PATHS /opt/rocm/bin REQUIRED)
   list(TRANSFORM AURORA_HIP_ARCHITECTURES PREPEND --offload-arch= OUTPUT_VARIABLE architectures)

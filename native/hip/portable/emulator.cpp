@@ -36,6 +36,7 @@ struct Fiber {
   Site site;
   size_t bytes;
   void (*complete)(std::byte*);
+  std::vector<std::pair<void*, const void*>> copies;  // to, from
 };
 
 struct Failure {
@@ -179,7 +180,10 @@ void Worker::run(Launch& launch) {
     current.block = {block % launch.grid.x, row % launch.grid.y, row / launch.grid.y};
     shared_.resize(launch.sharedBytes);
     current.shared = shared_.data();
-    for (int i = 0; i < launch.threads; ++i) fibers_[static_cast<size_t>(i)].state = State::ready;
+    for (int i = 0; i < launch.threads; ++i) {
+      fibers_[static_cast<size_t>(i)].state = State::ready;
+      fibers_[static_cast<size_t>(i)].copies.clear();
+    }
     bool ran = runBlock();
     if (ran && !shared_.whole()) {
       ran = false;
@@ -344,6 +348,14 @@ std::byte* meet(const char* operation, const void* payload, size_t bytes, Site s
   fiber.complete = complete;
   worker->suspend(fiber, State::meeting);
   return all;
+}
+
+void copyLater(void* shared, const void* p) { worker->currentFiber().copies.push_back({shared, p}); }
+
+void makeCopies() {
+  auto& copies = worker->currentFiber().copies;
+  for (const auto& [to, from] : copies) memcpy(to, from, 16);
+  copies.clear();
 }
 
 void fault(const std::string& expected, const std::string& found) { worker->fault(expected, found); }

@@ -51,6 +51,9 @@ void barrier(Site site);
 /// Lays the lanes' payloads of `bytes` one behind another, in order of lanes; returns when all lanes of the wave have come here. The last
 /// to come calls `complete` on them first. They stay as they are until the lane's next wave operation but one.
 std::byte* meet(const char* operation, const void* payload, size_t bytes, Site site, void (*complete)(std::byte*) = nullptr);
+/// The thread's asynchronous copies of 16 bytes: they are made when it waits for them, the latest time at which a GPU may make them.
+void copyLater(void* shared, const void* p);
+void makeCopies();
 /// Ends the launch: this thread did what it must not.
 [[noreturn]] void fault(const std::string& expected, const std::string& found);
 
@@ -69,6 +72,7 @@ inline int gridY() { return static_cast<int>(emulator::current.grid.y); }
 inline int gridZ() { return static_cast<int>(emulator::current.grid.z); }
 
 inline void blockSync(Site site = Site::current()) { emulator::barrier(site); }
+inline void keepOrder() {}
 inline void threadFence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 template <class T>
@@ -102,6 +106,7 @@ inline int waveUniform(int v, Site site = Site::current()) {
   memcpy(lanes, emulator::meet("waveUniform", &v, sizeof v, site), sizeof lanes);
   if (v != lanes[0])
     emulator::fault("waveUniform of one value in all lanes", std::to_string(v) + " beside " + std::to_string(lanes[0]) + " in lane 0");
+  if (v != lanes[0]) emulator::fault("waveUniform of one value in all lanes", std::to_string(v) + " beside " + std::to_string(lanes[0]) + " in lane 0");
   return v;
 }
 
@@ -126,6 +131,16 @@ inline void storeBits(T* p, const Bits<bytes>& bits) {
   checkAligned<bytes>(p);
   memcpy(static_cast<void*>(p), &bits, sizeof bits);
 }
+constexpr bool kAsyncCopies = kWave == 32;
+inline void copyAsync(void* shared, const void* p) {
+  checkAligned<16>(shared);
+  checkAligned<16>(p);
+  if constexpr (kAsyncCopies)
+    emulator::copyLater(shared, p);
+  else
+    memcpy(shared, p, 16);
+}
+inline void awaitCopies() { emulator::makeCopies(); }
 inline int bitCount(uint64_t bits) { return __builtin_popcountll(bits); }
 
 inline float fastExp2(float x) { return x < -126 ? 0 : exp2f(x); }

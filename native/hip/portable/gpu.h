@@ -48,6 +48,30 @@ AURORA_DEVICE inline int gridY() { AURORA_ON_DEVICE(return static_cast<int>(grid
 AURORA_DEVICE inline int gridZ() { AURORA_ON_DEVICE(return static_cast<int>(gridDim.z)); }
 
 AURORA_DEVICE inline void blockSync(Site = Site::current()) { AURORA_ON_DEVICE(__syncthreads()); }
+#ifdef __HIP__
+constexpr bool kAsyncCopies = false;
+#else
+constexpr bool kAsyncCopies = true;
+#endif
+AURORA_DEVICE inline void copyAsync(void* shared, const void* p) {
+#ifdef __CUDA_ARCH__
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(static_cast<uint32_t>(__cvta_generic_to_shared(shared))), "l"(p) : "memory");
+#else
+  *static_cast<uint4*>(shared) = *static_cast<const uint4*>(p);
+#endif
+}
+AURORA_DEVICE inline void awaitCopies() {
+#ifdef __CUDA_ARCH__
+  asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}
+AURORA_DEVICE inline void keepOrder() {
+#ifdef __HIP__
+  AURORA_ON_DEVICE(__builtin_amdgcn_sched_barrier(0));
+#else
+  AURORA_ON_DEVICE(asm volatile("" ::: "memory"));
+#endif
+}
 AURORA_DEVICE inline void threadFence() { AURORA_ON_DEVICE(__threadfence()); }
 
 /// Moves v word by word through `move`, a shuffle of 32-bit integers.

@@ -39,6 +39,10 @@
 //   __builtin_memcpy                        to look at a value's bits (HIP's memcpy takes single bytes, and its variables stay in memory)
 //   fastExp2(float)                         2^x by one instruction, to a few 2⁻²³ of it; what would be below 2⁻¹²⁶ is 0
 //   atomicMinimum(uint64_t*, v), atomicIncrease(uint32_t*, v) → old value
+//   kAsyncCopies                            whether the GPU copies from global to shared memory by itself: NVIDIA's, the emulator with waves of 32
+//   copyAsync(shared, p), awaitCopies()     16 bytes from p, both aligned; the copies are there after awaitCopies(), for the other threads after a
+//                                           blockSync() besides. Without kAsyncCopies it is a load and a store.
+//   keepOrder()                             the compiler moves nothing across it: loads before it are on their way while what follows is computed
 //   threadFence()                           earlier writes are seen by the whole device before later ones
 //   launch<kernel>(queue, Grid, threads, sharedBytes, arguments…)
 //                                           enqueues; an empty grid is no work; throws aurora::Error when the launch is refused

@@ -38,6 +38,9 @@ class VendorHandle {
 /// on first use and belongs to the queue.
 bool vendorGemm(Queue queue, std::unique_ptr<VendorHandle>& handle, const Gemm& gemm);
 
+/// Whether a library is there; opens it.
+bool vendorFound();
+
 /// What the loader gave: for `aurora doctor`.
 struct VendorLibrary {
   std::string name;     // "rocBLAS"

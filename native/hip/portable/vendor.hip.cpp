@@ -159,6 +159,8 @@ bool vendorGemm(Queue queue, std::unique_ptr<VendorHandle>& handle, const Gemm& 
   return status == 0;
 }
 
+bool vendorFound() { return library().gemm != nullptr; }
+
 std::vector<VendorLibrary> vendorLibraries() { return {library().described}; }
 
 }  // namespace aurora::hip

@@ -5,6 +5,8 @@ namespace aurora::hip {
 
 bool vendorGemm(Queue, std::unique_ptr<VendorHandle>&, const Gemm&) { return false; }
 
+bool vendorFound() { return false; }
+
 std::vector<VendorLibrary> vendorLibraries() { return {}; }
 
 }  // namespace aurora::hip

@@ -1,0 +1,6 @@
+// Products of bf16, in a file of their own because they take long to compile.
+#include "hip/gemm/tile_kernel.h"
+
+namespace aurora::hip {
+template void multiplyTiles<bf16>(Context&, const Gemm&, const GemmOutput&, const TilePlan&);
+}  // namespace aurora::hip
