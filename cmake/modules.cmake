@@ -18,6 +18,12 @@ set(gpu_kernels
   ${hip}/elementwise/convert.hip.cpp
   ${hip}/elementwise/elementwise.hip.cpp
   ${hip}/embedding/embedding.hip.cpp
+  ${hip}/norm/layer_norm.hip.cpp
+  ${hip}/optim/adamw.hip.cpp
+  ${hip}/optim/l2_norm.hip.cpp
+  ${hip}/probe/probe.hip.cpp
+  ${hip}/random/random.hip.cpp
+  ${hip}/sampling/sample.hip.cpp
 )
 set(gpu_vendor
   ${hip}/portable/runtime_gpu.hip.cpp

@@ -116,6 +116,12 @@ int main() {
       testForward(type, between(1, 6), between(2, 70), withResidual);
       testForward(type, between(100, 200), between(200, 400), withResidual);
     }
+    // Whole vectors, few and many; wider than a GPU's block holds in registers.
+    for (int64_t width : {8 * between(20, 60), 8 * between(550, 700), 8 * between(1100, 1300), 8 * between(4200, 4300)}) {
+      testForward(type, between(1, 3), width, true);
+      testBackward(type, between(1, 3), width);
+    }
+    testBackward(type, between(5000, 6000), 8);
     testForward(type, 0, 5, true);
     testBackward(type, 0, 5);
     testBackward(type, between(1, 6), between(2, 70));

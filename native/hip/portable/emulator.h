@@ -19,6 +19,7 @@
 #define AURORA_KERNEL(threads)
 #define AURORA_DEVICE
 #define AURORA_UNROLL
+#define AURORA_UNROLL_BY(count)
 
 namespace aurora::hip {
 
