@@ -102,7 +102,7 @@ void testUnbiased() {
         for (int64_t i = 3; i < size; ++i) mean += out[0][i] / static_cast<double>(size - 3);
         const double p = lr / ulp, deviation = ulp * std::sqrt(p * (1 - p) / static_cast<double>(size));
         check(std::fabs(mean - (1 - lr)) <= 6 * deviation + 1e-7, what + ": the mean of stochastic rounding is " + std::to_string(mean));
-        check(out[0][0] == INFINITY && out[0][1] == -INFINITY && std::isnan(out[0][2]), what + ": not finite stays so");
+        for (int64_t i = 0; i < 3; ++i) check(!std::isfinite(out[0][i]), what + ": what is not finite stays so");
       });
 }
 
