@@ -10,22 +10,23 @@ AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<bf16>& a, co
   using Short4 = __attribute__((__vector_size__(4 * sizeof(short)))) short;
   using Float4 = __attribute__((__vector_size__(4 * sizeof(float)))) float;
   Short4 x, y;
+  Float4 sum;
   memcpy(&x, a.values, sizeof x);
   memcpy(&y, b.values, sizeof y);
-  // One by one: copied as bytes, Clang takes a sum that a loop carries apart into them at every turn.
-  Float4 sum = {c.values[0], c.values[1], c.values[2], c.values[3]};
+  memcpy(&sum, c.values, sizeof sum);
   sum = __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(x, y, sum, 0, 0, 0);
-  for (int i = 0; i < 4; ++i) c.values[i] = sum[i];
+  memcpy(c.values, &sum, sizeof sum);
 #endif
 }
 AURORA_DEVICE inline void multiplyAdd(Accumulator& c, const Operand<float>& a, const Operand<float>& b, Site) {
 #ifdef __HIP_DEVICE_COMPILE__
   using Float4 = __attribute__((__vector_size__(4 * sizeof(float)))) float;
-  Float4 sum = {c.values[0], c.values[1], c.values[2], c.values[3]};
+  Float4 sum;
+  memcpy(&sum, c.values, sizeof sum);
   // Each takes four k, one of every quarter of the wave. Together they take all 16, in another order than k's, the same for a and b.
   AURORA_UNROLL
   for (int i = 0; i < 4; ++i) sum = __builtin_amdgcn_mfma_f32_16x16x4f32(a.values[i], b.values[i], sum, 0, 0, 0);
-  for (int i = 0; i < 4; ++i) c.values[i] = sum[i];
+  memcpy(c.values, &sum, sizeof sum);
 #endif
 }
 
