@@ -40,13 +40,13 @@ struct Floats {
 
   AURORA_DEVICE void load(const float* p) {
     AURORA_UNROLL
-    for (int i = 0; i < count; i += kPiece) memcpy(values + i, loadRun<kPiece>(p + i).values, kPiece * sizeof(float));
+    for (int i = 0; i < count; i += kPiece) __builtin_memcpy(values + i, loadRun<kPiece>(p + i).values, kPiece * sizeof(float));
   }
   AURORA_DEVICE void store(float* p) const {
     AURORA_UNROLL
     for (int i = 0; i < count; i += kPiece) {
       Run<kPiece, float> run;
-      memcpy(run.values, values + i, sizeof run);
+      __builtin_memcpy(run.values, values + i, sizeof run);
       storeRun(p + i, run);
     }
   }

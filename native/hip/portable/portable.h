@@ -117,7 +117,7 @@ AURORA_DEVICE inline float toFloat(float x) { return x; }
 AURORA_DEVICE inline float toFloat(bf16 x) {
   const uint32_t bits = uint32_t{x.bits} << 16;
   float value;
-  memcpy(&value, &bits, sizeof value);
+  __builtin_memcpy(&value, &bits, sizeof value);
   return value;
 }
 /// To nearest even; NaN stays NaN.
@@ -133,7 +133,7 @@ AURORA_DEVICE inline bf16 fromFloat<bf16>(float x) {
   return {__bfloat16_as_ushort(__float2bfloat16_rn(x))};  // one instruction
 #else
   uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
+  __builtin_memcpy(&bits, &x, sizeof bits);
   // A selection: a branch would cost more than both ways.
   const uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1), notANumber = bits | 0x400000;
   return {static_cast<uint16_t>((x != x ? notANumber : rounded) >> 16)};
@@ -158,13 +158,13 @@ template <int count, class T>
 AURORA_DEVICE inline Run<count, T> loadRun(const T* p) {
   const auto bits = loadBits<count * sizeof(T)>(p);
   Run<count, T> run;
-  memcpy(&run, &bits, sizeof run);
+  __builtin_memcpy(&run, &bits, sizeof run);
   return run;
 }
 template <int count, class T>
 AURORA_DEVICE inline void storeRun(T* p, const Run<count, T>& run) {
   Bits<sizeof run> bits;
-  memcpy(&bits, &run, sizeof bits);
+  __builtin_memcpy(&bits, &run, sizeof bits);
   storeBits<sizeof run>(p, bits);
 }
 /// 16 bytes: 4 floats, 8 bf16.

@@ -50,12 +50,12 @@ AURORA_KERNEL(kThreads) void uniformKernel(T* y, float low, float range, RandomK
 
 AURORA_DEVICE inline int32_t bitsOf(float x) {
   int32_t bits;
-  memcpy(&bits, &x, sizeof bits);
+  __builtin_memcpy(&bits, &x, sizeof bits);
   return bits;
 }
 AURORA_DEVICE inline float floatOf(int32_t bits) {
   float x;
-  memcpy(&x, &bits, sizeof x);
+  __builtin_memcpy(&x, &bits, sizeof x);
   return x;
 }
 

@@ -28,13 +28,13 @@ struct Settings {
 AURORA_DEVICE inline uint32_t orderOf(float logit) {
   const float x = logit + 0.0f;
   uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
+  __builtin_memcpy(&bits, &x, sizeof bits);
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 AURORA_DEVICE inline float logitOf(uint32_t order) {
   const uint32_t bits = order & 0x80000000u ? order & 0x7fffffffu : ~order;
   float x;
-  memcpy(&x, &bits, sizeof x);
+  __builtin_memcpy(&x, &bits, sizeof x);
   return x;
 }
 
