@@ -32,7 +32,7 @@ await pipeline(
   createWriteStream(join(folder, 'node.gz')),
 )
 // A bundle finds the native add-on one folder above its own, as the package's dist/ does.
-const tests = globSync(['test/ops/*.test.ts', 'test/tensor/device-train-step.test.ts'], { cwd: root })
+const tests = globSync(['test/ops/*.test.ts', 'test/train/device-step.test.ts'], { cwd: root })
 await build({
   absWorkingDir: root,
   entryPoints: [
