@@ -69,7 +69,13 @@ export async function measureCase(bench: Bench, one: Case): Promise<Row | undefi
 }
 
 /** Times `run` (seconds of one call) and the peer in turn. */
-export async function contest(bench: Bench, one: Case, calls: number, repeats: number, run: () => Promise<number>): Promise<Row> {
+export async function contest(
+  bench: Bench,
+  one: Omit<Case, 'work'>,
+  calls: number,
+  repeats: number,
+  run: () => Promise<number>,
+): Promise<Row> {
   const { peer, rates, stated } = bench
   const peers = peer && one.peer ? [peer.contender(one.peer, calls)] : []
   const seconds = await interleave([{ name: 'aurora', run }, ...peers], repeats)

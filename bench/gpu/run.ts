@@ -7,7 +7,7 @@ import { bytes, table } from '../../src/cli/terminal.ts'
 import { AuroraError } from '../../src/errors.ts'
 import { type Device, device as deviceOf } from '../../src/tensor/index.ts'
 import { describeMachine } from '../harness/machine.ts'
-import { Peer, torchPeer } from '../harness/peers.ts'
+import { type Absent, Peer, torchPeer } from '../harness/peers.ts'
 import { showRows } from '../harness/report.ts'
 import { measureKernels } from './kernels.ts'
 import { type Bench, measureRates, type Rates } from './measure.ts'
@@ -32,7 +32,7 @@ const stated = statedPeaks(info)
 const rates = await measureRates(device, quick)
 showDevice(rates, stated)
 
-const peer = quick || !options.peers ? undefined : await torchPeer('gpu.py', 1)
+const peer = quick || !options.peers ? undefined : await torchOnGpu()
 if (peer) console.log(peer instanceof Peer ? `${peer.name}: ${peer.about}` : `${peer.name}: absent, ${peer.why}`)
 const bench: Bench = {
   device,
@@ -63,6 +63,13 @@ try {
   console.log(colours.dim(path))
 } finally {
   await bench.peer?.stop()
+}
+
+async function torchOnGpu(): Promise<Peer | Absent> {
+  const peer = await torchPeer('gpu.py', 1)
+  if (!(peer instanceof Peer) || !peer.about.includes('without a GPU')) return peer
+  await peer.stop()
+  return { name: peer.name, why: peer.about }
 }
 
 function firstGpu(): Device {

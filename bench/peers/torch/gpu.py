@@ -88,7 +88,8 @@ kinds = {"linear": linear, "attention": attention, "loss": loss, "layerNorm": la
 
 def main():
     if not torch.cuda.is_available():
-        print("PyTorch without a GPU", flush=True)
+        print(f"PyTorch {torch.__version__} without a GPU", flush=True)
+        sys.stdin.read()
         return
     print(f"PyTorch {torch.__version__}, {torch.cuda.get_device_name()}", flush=True)
     last = run = None
