@@ -62,6 +62,14 @@ struct Launch {
   }
 };
 
+/// Who touched two bytes of shared memory since the block's last barrier, by the number of the stretch between two barriers.
+struct Touches {
+  uint32_t written = 0, read = 0;  // stretches; those before the present one are past
+  int16_t writer = 0, reader = 0;
+  bool manyReaders = false;  // of different waves
+};
+constexpr size_t kTouchedBytes = 2;
+
 std::string place(const char* what, Site site) { return std::string(what) + " at " + site.file + ":" + std::to_string(site.line); }
 
 /// A host thread that runs blocks, with the fibers and the shared memory of one block.
@@ -81,6 +89,7 @@ class Worker {
     _longjmp(home_, kFaulted);
   }
   bool running() const { return running_; }
+  void touch(size_t at, size_t bytes, bool write);
   [[noreturn]] void touched(void* address) {
     address_ = address;
     _longjmp(home_, kTouched);
@@ -116,6 +125,8 @@ class Worker {
   std::vector<Fiber> fibers_;
   std::vector<std::byte> payloads_ = std::vector<std::byte>(2 * kMaxBlockThreads * kMaxPayload);
   GuardedMemory shared_{kMaxSharedBytes};
+  uint32_t stretch_ = 0;
+  std::vector<Touches> touches_{kMaxSharedBytes / kTouchedBytes};
 };
 
 thread_local Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
@@ -179,7 +190,12 @@ void Worker::run(Launch& launch) {
     current.block = {block % launch.grid.x, row % launch.grid.y, row / launch.grid.y};
     shared_.resize(launch.sharedBytes);
     current.shared = shared_.data();
-    for (int i = 0; i < launch.threads; ++i) fibers_[static_cast<size_t>(i)].state = State::ready;
+    current.sharedBytes = launch.sharedBytes;
+    ++stretch_;
+    for (int i = 0; i < launch.threads; ++i) {
+      fibers_[static_cast<size_t>(i)].state = State::ready;
+      fibers_[static_cast<size_t>(i)].operation = nullptr;
+    }
     bool ran = runBlock();
     if (ran && !shared_.whole()) {
       ran = false;
@@ -211,6 +227,35 @@ bool Worker::runBlock() {
       return false;
     }
     for (int i = 0; i < launch_->threads; ++i) fibers_[static_cast<size_t>(i)].state = State::ready;
+    ++stretch_;
+  }
+}
+
+/// Waves run one after another, so that what this one finds in the present stretch was done by one that has gone on to the next barrier.
+void Worker::touch(size_t at, size_t bytes, bool write) {
+  const auto mine = static_cast<int16_t>(current.thread);
+  const auto otherWave = [&](int16_t thread) { return thread / kWave != mine / kWave; };
+  for (size_t cell = at / kTouchedBytes; cell <= (at + bytes - 1) / kTouchedBytes; ++cell) {
+    Touches& touches = touches_[cell];
+    const bool readBefore = touches.read == stretch_, writtenBefore = touches.written == stretch_;
+    const bool afterWrite = writtenBefore && otherWave(touches.writer);
+    if (afterWrite || (write && readBefore && (touches.manyReaders || otherWave(touches.reader)))) {
+      const int16_t other = afterWrite ? touches.writer : touches.reader;
+      const Fiber &here = fibers_[static_cast<size_t>(mine)], &there = fibers_[static_cast<size_t>(other)];
+      const std::string after = here.operation ? place(here.operation, here.site) : "the kernel's start";
+      const std::string before = there.state == State::ended ? "its end" : place(there.operation, there.site);
+      fault("a blockSync between accesses of two waves to shared memory, one of which writes",
+            "thread " + std::to_string(mine) + " after " + after + (write ? " writes" : " reads") + " byte " + std::to_string(cell * kTouchedBytes) +
+                ", which thread " + std::to_string(other) + (afterWrite ? " wrote" : " read") + " before " + before);
+    }
+    if (write) {
+      touches.written = stretch_;
+      touches.writer = mine;
+    } else {
+      touches.manyReaders = readBefore && (touches.manyReaders || otherWave(touches.reader));
+      touches.read = stretch_;
+      touches.reader = mine;
+    }
   }
 }
 
@@ -344,6 +389,10 @@ std::byte* meet(const char* operation, const void* payload, size_t bytes, Site s
   fiber.complete = complete;
   worker->suspend(fiber, State::meeting);
   return all;
+}
+
+void touch(size_t at, size_t bytes, bool write) {
+  if (worker && worker->running()) worker->touch(at, bytes, write);
 }
 
 void fault(const std::string& expected, const std::string& found) { worker->fault(expected, found); }

@@ -7,7 +7,9 @@
 // - a wave operation is not reached by all lanes of its wave, or some are in another operation;
 // - shared memory beyond 64 KiB, or a block that is no multiple of the wave, is asked for;
 // - memory outside shared memory or the device's allocations is touched: those end (to 16 bytes) at a page that nobody may touch, the bytes
-//   around them are watched, and memory that was never written holds NaN.
+//   around them are watched, and memory that was never written holds NaN;
+// - threads of different waves touch the same bytes of shared memory, one of them writing, with no blockSync() between: where kernels are compiled
+//   with the compiler's hooks for that (the native tests are, see emulator_races.cpp).
 #pragma once
 
 #include <cmath>
@@ -41,6 +43,7 @@ struct Current {
   int thread = 0, threads = 0;
   Grid block, grid;
   std::byte* shared = nullptr;
+  size_t sharedBytes = 0;
 };
 extern thread_local Current current __attribute__((tls_model("initial-exec")));
 
@@ -50,6 +53,8 @@ void barrier(Site site);
 /// Lays the lanes' payloads of `bytes` one behind another, in order of lanes; returns when all lanes of the wave have come here. The last
 /// to come calls `complete` on them first. They stay as they are until the lane's next wave operation but one.
 std::byte* meet(const char* operation, const void* payload, size_t bytes, Site site, void (*complete)(std::byte*) = nullptr);
+/// The thread reads or writes bytes of shared memory, `at` from its start.
+void touch(size_t at, size_t bytes, bool write);
 /// Ends the launch: this thread did what it must not.
 [[noreturn]] void fault(const std::string& expected, const std::string& found);
 
