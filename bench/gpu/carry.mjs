@@ -46,8 +46,14 @@ await build({
   target: 'node20',
   format: 'esm',
   plugins: [withoutTokenizers],
+  // Files beside bench/harness (the peers) are found from there.
+  define: { 'import.meta.dirname': 'harnessFolder' },
   banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    js: [
+      "import { createRequire as requireFrom } from 'node:module'",
+      'const require = requireFrom(import.meta.url)',
+      "const harnessFolder = new URL('../bench/harness', import.meta.url).pathname",
+    ].join('\n'),
   },
   logLevel: 'warning',
 })
