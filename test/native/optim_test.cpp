@@ -120,6 +120,7 @@ void testNorm(int64_t size) {
   onEverySet("l2Norm", norm(x), [&](const Outputs& out, const std::string& what) {
     checkAll(out[0], [&](int64_t) { return std::sqrt(total); }, 1.2e-7 * std::sqrt(total), what + " of " + std::to_string(size));
   });
+  if (size == 0) return;
   for (double bad : {std::numeric_limits<double>::infinity(), std::nan("")}) {
     Numbers broken = x;
     broken.set(between(0, size - 1), bad);
@@ -139,6 +140,7 @@ int main() {
     }
   for (int64_t size : {int64_t{0}, between(1, 40), between(1000, 3000), between(20000, 50000)}) testStochastic(size);
   testUnbiased();
+  testNorm(0);
   testNorm(between(1, 40));
   testNorm(between(20000, 90000));
   // Squares that overflow f32 do not overflow the f64 sum.
