@@ -69,6 +69,13 @@ struct Touches {
   bool manyReaders = false;  // of different waves
 };
 constexpr size_t kTouchedBytes = 2;
+/// A write to bytes that another wave touched in the same stretch: a race unless it leaves them as they are.
+struct DoubtfulWrite {
+  size_t cell;
+  uint16_t before;
+  int16_t other;
+  bool afterWrite;
+};
 
 std::string place(const char* what, Site site) { return std::string(what) + " at " + site.file + ":" + std::to_string(site.line); }
 
@@ -90,6 +97,7 @@ class Worker {
   }
   bool running() const { return running_; }
   void touch(size_t at, size_t bytes, bool write);
+  void judgeDoubtful();
   [[noreturn]] void touched(void* address) {
     address_ = address;
     _longjmp(home_, kTouched);
@@ -127,6 +135,14 @@ class Worker {
   GuardedMemory shared_{kMaxSharedBytes};
   uint32_t stretch_ = 0;
   std::vector<Touches> touches_{kMaxSharedBytes / kTouchedBytes};
+  std::vector<DoubtfulWrite> doubtful_;  // of the thread that runs
+
+  uint16_t valueOf(size_t cell) const {
+    uint16_t value;
+    memcpy(&value, shared_.data() + cell * kTouchedBytes, sizeof value);
+    return value;
+  }
+  [[noreturn]] void race(size_t cell, const char* done, int16_t other, bool afterWrite);
 };
 
 thread_local Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
@@ -162,6 +178,7 @@ void Worker::enter() {
   while (true) {
     self.suspend(fiber, State::ended);
     self.launch_->body(self.launch_->arguments);
+    self.judgeDoubtful();
   }
 }
 
@@ -192,6 +209,7 @@ void Worker::run(Launch& launch) {
     current.shared = shared_.data();
     current.sharedBytes = launch.sharedBytes;
     ++stretch_;
+    doubtful_.clear();
     for (int i = 0; i < launch.threads; ++i) {
       fibers_[static_cast<size_t>(i)].state = State::ready;
       fibers_[static_cast<size_t>(i)].operation = nullptr;
@@ -239,15 +257,9 @@ void Worker::touch(size_t at, size_t bytes, bool write) {
     Touches& touches = touches_[cell];
     const bool readBefore = touches.read == stretch_, writtenBefore = touches.written == stretch_;
     const bool afterWrite = writtenBefore && otherWave(touches.writer);
-    if (afterWrite || (write && readBefore && (touches.manyReaders || otherWave(touches.reader)))) {
-      const int16_t other = afterWrite ? touches.writer : touches.reader;
-      const Fiber &here = fibers_[static_cast<size_t>(mine)], &there = fibers_[static_cast<size_t>(other)];
-      const std::string after = here.operation ? place(here.operation, here.site) : "the kernel's start";
-      const std::string before = there.state == State::ended ? "its end" : place(there.operation, there.site);
-      fault("a blockSync between accesses of two waves to shared memory, one of which writes",
-            "thread " + std::to_string(mine) + " after " + after + (write ? " writes" : " reads") + " byte " + std::to_string(cell * kTouchedBytes) +
-                ", which thread " + std::to_string(other) + (afterWrite ? " wrote" : " read") + " before " + before);
-    }
+    const bool afterRead = readBefore && (touches.manyReaders || otherWave(touches.reader));
+    if (afterWrite && !write) race(cell, "reads", touches.writer, true);
+    if (write && (afterWrite || afterRead)) doubtful_.push_back({cell, valueOf(cell), afterWrite ? touches.writer : touches.reader, afterWrite});
     if (write) {
       touches.written = stretch_;
       touches.writer = mine;
@@ -283,6 +295,22 @@ bool Worker::waveMet(int wave) {
   if (lanes[0].complete) lanes[0].complete(payloads(wave, lanes[0].parity ^ 1));
   for (int lane = 0; lane < kWave; ++lane) lanes[lane].state = State::ready;
   return true;
+}
+
+/// The hooks are called before a write; what it changed shows when the thread next waits.
+void Worker::judgeDoubtful() {
+  for (const DoubtfulWrite& write : doubtful_)
+    if (valueOf(write.cell) != write.before) race(write.cell, "changes", write.other, write.afterWrite);
+  doubtful_.clear();
+}
+
+void Worker::race(size_t cell, const char* done, int16_t other, bool afterWrite) {
+  const Fiber &here = currentFiber(), &there = fibers_[static_cast<size_t>(other)];
+  const std::string after = here.operation ? place(here.operation, here.site) : "the kernel's start";
+  const std::string before = there.state == State::ended ? "its end" : place(there.operation, there.site);
+  fault("a blockSync between accesses of two waves to shared memory, one of which writes",
+        "thread " + std::to_string(current.thread) + " after " + after + " " + done + " byte " + std::to_string(cell * kTouchedBytes) + ", which thread " +
+            std::to_string(other) + (afterWrite ? " wrote" : " read") + " before " + before);
 }
 
 std::string Worker::whereIs(const Fiber& fiber) const {
@@ -373,6 +401,7 @@ std::string blockText(const Launch& launch, int64_t block) {
 thread_local Current current __attribute__((tls_model("initial-exec")));
 
 void barrier(Site site) {
+  worker->judgeDoubtful();
   Fiber& fiber = worker->currentFiber();
   fiber.operation = "blockSync";
   fiber.site = site;
@@ -380,6 +409,7 @@ void barrier(Site site) {
 }
 
 std::byte* meet(const char* operation, const void* payload, size_t bytes, Site site, void (*complete)(std::byte*)) {
+  worker->judgeDoubtful();
   Fiber& fiber = worker->currentFiber();
   std::byte* all = worker->payloads(current.thread / kWave, fiber.parity);
   memcpy(all + static_cast<size_t>(current.thread % kWave) * bytes, payload, bytes);

@@ -8,8 +8,8 @@
 // - shared memory beyond 64 KiB, or a block that is no multiple of the wave, is asked for;
 // - memory outside shared memory or the device's allocations is touched: those end (to 16 bytes) at a page that nobody may touch, the bytes
 //   around them are watched, and memory that was never written holds NaN;
-// - threads of different waves touch the same bytes of shared memory, one of them writing, with no blockSync() between: where kernels are compiled
-//   with the compiler's hooks for that (the native tests are, see emulator_races.cpp).
+// - threads of different waves touch the same bytes of shared memory, one of them changing these, with no blockSync() between: where kernels are
+//   compiled with the compiler's hooks for that (the native tests are, see emulator_races.cpp). That several write the same is let pass.
 #pragma once
 
 #include <cmath>

@@ -115,8 +115,9 @@ AURORA_KERNEL(kThreads) void sharesShared(bool readerFirst, bool synchronised, f
   if (laneIndex() == 6) shared[20 + waveIndex()] = shared[20 + waveIndex()] + 1;
   blockSync();
 }
-AURORA_KERNEL(kThreads) void bothWrite() {
-  if (laneIndex() == 0) storeRun(sharedMemory<float>(), Run<4, float>{});
+AURORA_KERNEL(kThreads) void bothWrite(float step) {
+  const float value = 1 + step * static_cast<float>(threadIndex());
+  if (laneIndex() == 0) storeRun(sharedMemory<float>(), Run<4, float>{{value, value, value, value}});
 }
 AURORA_KERNEL(kThreads) void reusesScratch(float* y) {
   // What blockSum leaves is free, what another wave may still read is not.
@@ -137,8 +138,9 @@ void racesInSharedMemory() {
                 readerFirst ? "which thread " + reader + " read before" : "which thread " + writer + " wrote before", "byte 14"},
                [&] { launch<sharesShared>(queue, 2, kThreads, 128, readerFirst, false, y.as<float>()); });
   }
-  checkFault("two writes", "bothWrite", {"after the kernel's start writes byte 0", "wrote before its end"}, [] { launch<bothWrite>(queue, 1, kThreads, 64); });
-  checkFault("memory used again too early", "reusesScratch", {"writes byte ", "read before"}, [&] { launch<reusesScratch>(queue, 1, kThreads, 64, y.as<float>()); });
+  launch<bothWrite>(queue, 1, kThreads, 64, 0);
+  checkFault("two writes", "bothWrite", {"after the kernel's start changes byte 2,", "wrote before its end"}, [] { launch<bothWrite>(queue, 1, kThreads, 64, 1); });
+  checkFault("memory used again too early", "reusesScratch", {"changes byte ", "read before"}, [&] { launch<reusesScratch>(queue, 1, kThreads, 64, y.as<float>()); });
 }
 
 AURORA_KERNEL(kThreads) void writesAt(float* y, int64_t index) {
