@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# On a GPU machine without Node or network, in a checkout with what bench/gpu/carry.mjs packed: builds the add-on and the module of the compiler that is
-# here (nvcc or hipcc) with CMake, runs the tests of the operations on the GPU, then the benchmark with these arguments.
+# On a GPU machine without Node or network, in a checkout with what bench/gpu/carry.mjs packed: builds the add-on and the module of the
+# compiler that is here (nvcc or hipcc) with CMake, runs the tests of the operations on the GPU, then the benchmark with these arguments.
 #   bench/gpu/carried.sh --out results [--only WORDS] [--no-peers]        AURORA_TESTS=no leaves the tests out
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."

@@ -152,8 +152,8 @@ enum class ProbeKind : uint8_t {
 
 /// Keeps the device at one kind of work and nothing else, so that a caller who times it learns the machine's peak. The work is cut into
 /// `rounds` equal pieces, each done by one thread (0 … 65536; one piece is one thread's peak), on GPUs by one block: of arithmetic a constant
-/// amount each, of memory a `rounds`-th of buffer each: read, its first half copied to its second, or negated in place. buffer f32 [M], much larger than
-/// the caches, is not looked at by arithmetic. work f32 [1] receives the floating-point operations done, or the bytes read and written; 0: the
+/// amount each, of memory a `rounds`-th of buffer each: read, its first half copied to its second, or negated in place. buffer f32 [M], much larger
+/// than the caches, is not looked at by arithmetic. work f32 [1] receives the floating-point operations done, or the bytes read and written; 0: the
 /// machine lacks the instruction.
 struct Probe { View buffer; ProbeKind kind; int64_t rounds; View work; };
 

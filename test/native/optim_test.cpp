@@ -60,8 +60,8 @@ void testStochastic(int64_t size) {
           const auto range = [&](Numbers& of) {
             return View{of.bytes.data() + from * static_cast<int64_t>(byteSize(of.dtype)), of.dtype, {to - from}};
           };
-          kernels.adamw(context, {range(parameter), master ? range(*master) : View{}, range(g), range(m), range(v), 1e-3, 0.9, 0.95, 1e-8, 0.1, 1, 1, true,
-                                  random, first + from});
+          kernels.adamw(context, {range(parameter), master ? range(*master) : View{}, range(g), range(m), range(v), 1e-3, 0.9, 0.95, 1e-8, 0.1, 1, 1,
+                                  true, random, first + from});
         };
         Numbers withMaster = start, alone = start, parts = start, master(DType::f32, {size});
         for (int64_t i = 0; i < size; ++i) master.set(i, start[i]);

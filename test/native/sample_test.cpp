@@ -83,8 +83,8 @@ void testDistribution(DType type, const Settings& settings) {
       });
 }
 
-/// A sequence that names its own draw gets the same token in any batch; the draw is element draws[b] of the key. `spread` of the logits: bf16 ones near 0
-/// have many ties.
+/// A sequence that names its own draw gets the same token in any batch; the draw is element draws[b] of the key. `spread` of the logits: bf16 ones
+/// near 0 have many ties.
 void testDraws(DType type, int64_t vocabulary, double spread, const Settings& settings) {
   const int64_t batch = kEmulated && vocabulary > 1000 ? 2 : 9;
   Numbers logits = Numbers::normal(type, {batch, vocabulary}, 0, spread);
@@ -105,8 +105,8 @@ void testDraws(DType type, int64_t vocabulary, double spread, const Settings& se
       [&](const Outputs& out, const std::string& what) {
         check(out[0] == out[1], what + ": the same alone as in a batch");
         for (int64_t b = 0; b < batch; ++b) {
-          // By inversion of the cumulative distribution, unless u falls within rounding of a boundary: in order of tokens, or, of what cuts leave, from
-          // the most likely one on.
+          // By inversion of the cumulative distribution, unless u falls within rounding of a boundary: in order of tokens, or, of what cuts
+          // leave, from the most likely one on.
           const auto entry = static_cast<int64_t>(draws[b]);
           const double u = uniform(randomBlock(random, entry / 4)[entry % 4]);
           Choice choice(logits, b, settings);
@@ -176,7 +176,8 @@ int main() {
   for (DType type : kFloats)
     for (const Settings& settings : {Settings{1, 0, 1}, {0.7, 5, 1}, {1, 0, 0.8}, {1.3, 20, 0.6}, {1, 40, 1}}) testDraws(type, 50, 1, settings);
   // More tokens than some kernels hold at a time, many of them equal.
-  for (const Settings& settings : {Settings{1, 0, 1}, {1, 3000, 1}, {1, 5500, 1}, {1, 0, 0.95}, {1, 5000, 0.9}}) testDraws(DType::bf16, 6000, 0.3, settings);
+  for (const Settings& settings : {Settings{1, 0, 1}, {1, 3000, 1}, {1, 5500, 1}, {1, 0, 0.95}, {1, 5000, 0.9}})
+    testDraws(DType::bf16, 6000, 0.3, settings);
   testHostile();
   return finish("sample");
 }

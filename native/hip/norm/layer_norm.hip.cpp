@@ -39,8 +39,8 @@ AURORA_DEVICE inline void forPieces(int64_t width, Body&& body) {
 /// `held`: the pieces of a thread that registers hold, or 0.
 template <class T, int held, int most>
 AURORA_KERNEL(most)
-void layerNormKernel(const T* x, const T* residual, const T* gamma, const T* beta, float epsilon, T* sum, T* y, float* mean, float* rstd, int64_t rows,
-                     int64_t width, float* spill) {
+void layerNormKernel(const T* x, const T* residual, const T* gamma, const T* beta, float epsilon, T* sum, T* y, float* mean, float* rstd,
+                     int64_t rows, int64_t width, float* spill) {
   float* scratch = sharedMemory<float>();
   constexpr int step = held ? kWide<T> : 1;
   float registers[held ? held * step : 1];
@@ -92,8 +92,8 @@ struct PairSum {
 /// Rows blockX()·rowsEach … of dx; shares [gridX(), 2, width] receives what these rows add to dgamma and dbeta. Each is optional.
 template <class T, int held, int most>
 AURORA_KERNEL(most)
-void layerNormBackwardKernel(const T* dy, const T* h, const T* gamma, const float* mean, const float* rstd, const T* dsum, T* dx, float* shares, int64_t rows,
-                             int64_t rowsEach, int64_t width) {
+void layerNormBackwardKernel(const T* dy, const T* h, const T* gamma, const float* mean, const float* rstd, const T* dsum, T* dx, float* shares,
+                             int64_t rows, int64_t rowsEach, int64_t width) {
   Pair* scratch = sharedMemory<Pair>();
   constexpr int step = held ? kWide<T> : 1;
   const auto pieces = [&](auto&& body) { forPieces<held, step>(width, body); };
@@ -221,8 +221,8 @@ void layerNorm(Context& context, const LayerNorm& args) {
     float* const spill = inRegisters || rows == 0 ? nullptr : context.scratch<float>(0, blocks * width);
     withPieces<kForward>(inRegisters, threads, [&](auto held, auto most) {
       launch<layerNormKernel<T, held.value, most.value>>(context.queue, blocks, threads, threads / kWave * sizeof(float), x, residual, gamma, beta,
-                                                         static_cast<float>(args.epsilon), sum, y, args.mean.as<float>(), args.rstd.as<float>(), rows, width,
-                                                         spill);
+                                                         static_cast<float>(args.epsilon), sum, y, args.mean.as<float>(), args.rstd.as<float>(), rows,
+                                                         width, spill);
     });
   });
 }
@@ -243,7 +243,8 @@ void layerNormBackward(Context& context, const LayerNormBackward& args) {
     const int threads = threadsFor(inRegisters ? width / kWide<T> : width, kBackward);
     withPieces<kBackward>(inRegisters, threads, [&](auto held, auto most) {
       launch<layerNormBackwardKernel<T, held.value, most.value>>(context.queue, blocks, threads, threads / kWave * sizeof(Pair), dy, h, gamma,
-                                                                 args.mean.as<float>(), args.rstd.as<float>(), dsum, dx, shares, rows, rowsEach, width);
+                                                                 args.mean.as<float>(), args.rstd.as<float>(), dsum, dx, shares, rows, rowsEach,
+                                                                 width);
     });
   });
   if (parameters)

@@ -309,8 +309,8 @@ void Worker::race(size_t cell, const char* done, int16_t other, bool afterWrite)
   const std::string after = here.operation ? place(here.operation, here.site) : "the kernel's start";
   const std::string before = there.state == State::ended ? "its end" : place(there.operation, there.site);
   fault("a blockSync between accesses of two waves to shared memory, one of which writes",
-        "thread " + std::to_string(current.thread) + " after " + after + " " + done + " byte " + std::to_string(cell * kTouchedBytes) + ", which thread " +
-            std::to_string(other) + (afterWrite ? " wrote" : " read") + " before " + before);
+        "thread " + std::to_string(current.thread) + " after " + after + " " + done + " byte " + std::to_string(cell * kTouchedBytes) +
+            ", which thread " + std::to_string(other) + (afterWrite ? " wrote" : " read") + " before " + before);
 }
 
 std::string Worker::whereIs(const Fiber& fiber) const {

@@ -115,8 +115,8 @@ class Candidates {
     return blockAmount(amount, scratch_);
   }
 
-  /// The shortest prefix that reaches(amount), of those that end at an order in [low, high). `atLow`: the candidates of order low and more that count,
-  /// which reach it; `atHigh`: those of order high and more, which do not.
+  /// The shortest prefix that reaches(amount), of those that end at an order in [low, high). `atLow`: the candidates of order low and more that
+  /// count, which reach it; `atHigh`: those of order high and more, which do not.
   template <class Reaches>
   AURORA_DEVICE Prefix shortest(uint64_t low, Amount atLow, uint64_t high, Amount atHigh, const Reaches& reaches) {
     bool gathered = false;
@@ -289,7 +289,8 @@ AURORA_DEVICE inline int64_t drawCut(const Row<T>& row, const Settings& settings
   const auto cut = [&](const auto& reaches) {
     const Prefix shorter = candidates.shortest(kept.order, kept.all(), end, {0, 0}, reaches);
     // Of ties that were cut before, no more are left than then.
-    kept = {shorter.order, shorter.order == kept.order && kept.ties > 0 && kept.ties < shorter.ties ? kept.ties : shorter.ties, shorter.above, shorter.weight};
+    const bool fewerBefore = shorter.order == kept.order && kept.ties > 0 && kept.ties < shorter.ties;
+    kept = {shorter.order, fewerBefore ? kept.ties : shorter.ties, shorter.above, shorter.weight};
   };
   if (settings.topK > 0 && settings.topK < total.tokens) cut([&](Amount amount) { return amount.tokens >= settings.topK; });
   if (settings.topP < 1) {
@@ -342,12 +343,13 @@ void sample(Context& context, const Sample& args) {
   withFloat(args.logits.dtype, [&](auto type) {
     using T = decltype(type);
     // A thread's logits: whole runs, and one of what is left.
-    const int64_t each = ((n + threads * kWide<T> - 1) / (threads * kWide<T>)*kWide<T> + 1) * threads, bytes = each * static_cast<int64_t>(sizeof(Candidate));
+    const int64_t runs = (n + threads * kWide<T> - 1) / (threads * kWide<T>), each = (runs * kWide<T> + 1) * threads;
+    const int64_t bytes = each * static_cast<int64_t>(sizeof(Candidate));
     const int64_t blocks = std::min({rows, kMostBlocks, cuts ? std::max<int64_t>(1, kMostWorkspace / bytes) : kMostBlocks});
     Candidate* const workspace = cuts ? context.scratch<Candidate>(0, blocks * each) : nullptr;
     const size_t shared = static_cast<size_t>(threads / kWave) * sizeof(double) + (cuts ? kLocal * sizeof(Candidate) : 0);
-    launch<sampleKernel<T>>(context.queue, blocks, static_cast<int>(threads), shared, args.logits.as<T>(), rows, n, settings, args.draws.as<uint32_t>(),
-                            args.tokens.as<int32_t>(), args.logProbabilities.as<float>(), workspace, each);
+    launch<sampleKernel<T>>(context.queue, blocks, static_cast<int>(threads), shared, args.logits.as<T>(), rows, n, settings,
+                            args.draws.as<uint32_t>(), args.tokens.as<int32_t>(), args.logProbabilities.as<float>(), workspace, each);
   });
 }
 

@@ -134,13 +134,15 @@ void racesInSharedMemory() {
     launch<sharesShared>(queue, 2, kThreads, 128, readerFirst, true, y.as<float>());
     const std::string reader = std::to_string(readerFirst ? 5 : kWave + 5), writer = std::to_string(readerFirst ? kWave + 3 : 3);
     checkFault("a write and a read without a barrier between", "sharesShared",
-               {"a blockSync between", "emulator_test.cpp:", readerFirst ? "thread " + writer + " after blockSync" : "thread " + reader + " after blockSync",
+               {"a blockSync between", "emulator_test.cpp:", "thread " + (readerFirst ? writer : reader) + " after blockSync",
                 readerFirst ? "which thread " + reader + " read before" : "which thread " + writer + " wrote before", "byte 14"},
                [&] { launch<sharesShared>(queue, 2, kThreads, 128, readerFirst, false, y.as<float>()); });
   }
   launch<bothWrite>(queue, 1, kThreads, 64, 0);
-  checkFault("two writes", "bothWrite", {"after the kernel's start changes byte 2,", "wrote before its end"}, [] { launch<bothWrite>(queue, 1, kThreads, 64, 1); });
-  checkFault("memory used again too early", "reusesScratch", {"changes byte ", "read before"}, [&] { launch<reusesScratch>(queue, 1, kThreads, 64, y.as<float>()); });
+  checkFault("two writes", "bothWrite", {"after the kernel's start changes byte 2,", "wrote before its end"},
+             [] { launch<bothWrite>(queue, 1, kThreads, 64, 1); });
+  checkFault("memory used again too early", "reusesScratch", {"changes byte ", "read before"},
+             [&] { launch<reusesScratch>(queue, 1, kThreads, 64, y.as<float>()); });
 }
 
 AURORA_KERNEL(kThreads) void writesAt(float* y, int64_t index) {
