@@ -27,6 +27,12 @@ set(gpu_kernels
   ${hip}/gemm/tile_bf16.hip.cpp
   ${hip}/gemm/tile_f32.hip.cpp
   ${hip}/loss/linear_cross_entropy.hip.cpp
+  ${hip}/norm/layer_norm.hip.cpp
+  ${hip}/optim/adamw.hip.cpp
+  ${hip}/optim/l2_norm.hip.cpp
+  ${hip}/probe/probe.hip.cpp
+  ${hip}/random/random.hip.cpp
+  ${hip}/sampling/sample.hip.cpp
 )
 set(gpu_vendor
   ${hip}/portable/runtime_gpu.hip.cpp
@@ -35,6 +41,7 @@ set(gpu_vendor
 set(gpu_emulator
   ${hip}/portable/emulator.cpp
   ${hip}/portable/emulator_memory.cpp
+  ${hip}/portable/emulator_races.cpp
   ${hip}/portable/runtime_emulator.cpp
   ${hip}/portable/vendor_emulator.cpp
 )
@@ -44,6 +51,15 @@ add_custom_target(aurora_modules)
 
 # --- the emulator, for both widths of waves ---------------------------------------------------------------------------
 if(AURORA_TESTS OR "emulator" IN_LIST AURORA_MODULES)
+  # The tests' kernels show their accesses to shared memory (emulator_races.cpp); the sanitizer itself is not linked.
+  set(watch_races "")
+  if(AURORA_TESTS AND NOT AURORA_SANITIZE)
+    set(watch_races -fsanitize=thread -Wno-tsan)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      list(APPEND watch_races --param=tsan-instrument-func-entry-exit=0)
+    endif()
+    set_source_files_properties(${gpu_kernels} PROPERTIES COMPILE_OPTIONS "${watch_races}")
+  endif()
   foreach(wave 64 32)
     # Without core/ and module.cpp, which the tests have or do not need.
     add_library(aurora_emulated_${wave} OBJECT ${gpu_kernels} ${gpu_emulator})

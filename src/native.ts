@@ -215,6 +215,9 @@ export interface Native {
     weightDecay: number,
     gradientScale: number,
     step: number,
+    stochastic: boolean,
+    random: RandomWords,
+    first: number,
   ): void
   sample(
     logits: Id,

@@ -60,6 +60,12 @@ double Arguments::number(const char* name) { return toNumber(name, any()); }
 
 int64_t Arguments::integer(const char* name, int64_t low, int64_t high) { return toInteger(name, any(), low, high); }
 
+bool Arguments::flag(const char* name) {
+  const Napi::Value value = any();
+  if (!value.IsBoolean()) wrong(name, "true or false", value);
+  return value.As<Napi::Boolean>().Value();
+}
+
 std::string Arguments::text(const char* name) {
   const Napi::Value value = any();
   if (!value.IsString()) wrong(name, "a string", value);

@@ -22,6 +22,7 @@ class Arguments {
   Napi::Value any() { return info_[next_++]; }
   double number(const char* name);
   int64_t integer(const char* name, int64_t low, int64_t high);
+  bool flag(const char* name);
   std::string text(const char* name);
   /// A tensor's id; 0 stands for one that is not given.
   Id tensor(const char* name);

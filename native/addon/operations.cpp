@@ -14,6 +14,7 @@ struct ReadField {
   void operator()(const char* name, View&, Role, MayBe = {}) { ids[tensors++] = arguments.tensor(name); }
   void operator()(const char* name, double& value) { value = arguments.number(name); }
   void operator()(const char* name, int64_t& value) { value = arguments.integer(name, 0, int64_t{1} << 52); }
+  void operator()(const char* name, bool& value) { value = arguments.flag(name); }
   void operator()(const char* name, Activation& value) { value = arguments.activation(name); }
   void operator()(const char* name, ProbeKind& value) { value = arguments.probeKind(name); }
   void operator()(const char* name, HeadLayout& value) { value = arguments.layout(name); }

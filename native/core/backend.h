@@ -123,7 +123,17 @@ struct L2Norm { View x, out; };
 /// g = gradient·gradientScale; m = β₁m + (1−β₁)g; v = β₂v + (1−β₂)g²; master −= lr·(m̂/(√v̂ + ε) + weightDecay·master), with
 /// m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ), t = step ≥ 1. gradient, m, v f32; parameter float. With a bf16 parameter `master` f32 is
 /// required and the parameter receives it rounded; with f32 the parameter is its own master and `master` is empty.
-struct AdamW { View parameter, master, gradient, m, v; double lr, beta1, beta2, epsilon, weightDecay, gradientScale; int64_t step; };
+/// `stochastic` (bf16 only): element i of the parameter is rounded by roundStochastic (core/random.h) with element first + i of `random` (first a
+/// multiple of 4), so that updates smaller than half its last place are not lost; then `master` is optional, and without it the parameter is its
+/// own master.
+struct AdamW {
+  View parameter, master, gradient, m, v;
+  double lr, beta1, beta2, epsilon, weightDecay, gradientScale;
+  int64_t step;
+  bool stochastic;
+  RandomKey random;
+  int64_t first;
+};
 
 /// Picks a token for every row of logits float [B, V] → tokens i32 [B]. temperature 0: argmax (lowest index on ties). Otherwise
 /// softmax(logits / temperature), cut to the topK most likely (0: all), then to the smallest set whose mass reaches topP
@@ -141,9 +151,9 @@ enum class ProbeKind : uint8_t {
 };
 
 /// Keeps the device at one kind of work and nothing else, so that a caller who times it learns the machine's peak. The work is cut into
-/// `rounds` equal pieces, each done by one thread (0 … 65536; one piece is one thread's peak): of arithmetic a constant amount each, of
-/// memory a `rounds`-th of buffer each: read, its first half copied to its second, or negated in place. buffer f32 [M], much larger than
-/// the caches, is not looked at by arithmetic. work f32 [1] receives the floating-point operations done, or the bytes read and written; 0: the
+/// `rounds` equal pieces, each done by one thread (0 … 65536; one piece is one thread's peak), on GPUs by one block: of arithmetic a constant
+/// amount each, of memory a `rounds`-th of buffer each: read, its first half copied to its second, or negated in place. buffer f32 [M], much larger
+/// than the caches, is not looked at by arithmetic. work f32 [1] receives the floating-point operations done, or the bytes read and written; 0: the
 /// machine lacks the instruction.
 struct Probe { View buffer; ProbeKind kind; int64_t rounds; View work; };
 

@@ -125,6 +125,7 @@ template <class V> void fields(V&& v, AdamW& a) {
   v("parameter", a.parameter, update); v("master", a.master, updateOptional); v("gradient", a.gradient, in);
   v("m", a.m, update); v("v", a.v, update); v("lr", a.lr); v("beta1", a.beta1); v("beta2", a.beta2); v("epsilon", a.epsilon);
   v("weightDecay", a.weightDecay); v("gradientScale", a.gradientScale); v("step", a.step);
+  v("stochastic", a.stochastic); v("random", a.random); v("first", a.first);
 }
 template <class V> void fields(V&& v, Sample& a) {
   using namespace field;

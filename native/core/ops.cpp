@@ -333,8 +333,12 @@ void check(const AdamW& a) {
   r.dtype("gradient", a.gradient, DType::f32);
   r.dtype("m", a.m, DType::f32);
   r.dtype("v", a.v, DType::f32);
-  if ((a.parameter.dtype == DType::bf16) != bool(a.master))
-    r.fail(code::kInvalidArgument, "an f32 master with a bf16 parameter, none with f32", a.master ? "one with f32" : "none with bf16");
+  const bool rounded = a.parameter.dtype == DType::bf16;
+  if (rounded != bool(a.master) && !(rounded && a.stochastic))
+    r.fail(code::kInvalidArgument, "an f32 master with a bf16 parameter (unless it is rounded stochastically), none with f32",
+           a.master ? "one with f32" : "none with bf16");
+  if (a.stochastic && !rounded) r.fail(code::kInvalidArgument, "a bf16 parameter to be rounded stochastically", "an f32 one");
+  if (a.first % 4 != 0) r.fail(code::kInvalidArgument, "a multiple of 4 as first", std::to_string(a.first));
   r.between("lr", a.lr, 0, Rules::kHuge);
   r.fraction("beta1", a.beta1);
   r.fraction("beta2", a.beta2);

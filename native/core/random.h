@@ -4,7 +4,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
+
+#include "core/dtype.h"
 
 namespace aurora {
 
@@ -33,5 +36,13 @@ constexpr std::array<uint32_t, 4> randomBlock(const RandomKey& random, uint64_t 
 
 /// Uniform in [0, 1) with 24 bits: exactly representable, so that every backend compares alike.
 constexpr float uniform(uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+
+/// x rounded to one of the two bf16 around it, up with the probability (of multiples of 2⁻¹⁶, exactly) that makes the mean x. The word's upper half
+/// decides. NaN stays NaN.
+constexpr bf16 roundStochastic(float x, uint32_t word) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  if ((bits & 0x7f800000) == 0x7f800000) return {static_cast<uint16_t>(bits >> 16 | (bits & 0x007fffff ? 0x40 : 0))};
+  return {static_cast<uint16_t>((bits + (word >> 16)) >> 16)};
+}
 
 }  // namespace aurora

@@ -1,6 +1,7 @@
 import { AuroraError } from '../errors.ts'
 import type { GradientBuffer, ParameterStore } from '../nn/index.ts'
 import { adamw } from '../ops/index.ts'
+import { Purpose, randomWords } from '../random/index.ts'
 import { copy, keep, scope, type Tensor, zeros } from '../tensor/index.ts'
 import { constant, type Schedule } from './schedules.ts'
 
@@ -12,21 +13,31 @@ export interface AdamWOptions {
   weightDecay: number
   /** Largest global gradient norm; undefined: no clipping. */
   clip: number | undefined
+  /**
+   * Rounds bf16 parameters up or down at random, with the probability that makes the mean exact, and keeps no f32 master weights of them:
+   * 4 bytes a parameter less. f32 models are not rounded.
+   */
+  stochasticRounding: boolean
 }
 
-/** Settings of AdamW. Defaults: betas 0.9 and 0.95, eps 1e-8, weightDecay 0.1, clip 1. A number as lr is a constant schedule. */
+/**
+ * Settings of AdamW. Defaults: betas 0.9 and 0.95, eps 1e-8, weightDecay 0.1, clip 1, no stochastic rounding. A number as lr is a constant
+ * schedule.
+ */
 export function adamW(options: {
   lr: number | Schedule
   betas?: readonly [number, number]
   eps?: number
   weightDecay?: number
   clip?: number | undefined
+  stochasticRounding?: boolean
 }): AdamWOptions {
   const settings: AdamWOptions = {
     betas: [0.9, 0.95],
     eps: 1e-8,
     weightDecay: 0.1,
     clip: 1,
+    stochasticRounding: false,
     ...options,
     lr: asSchedule(options.lr),
   }
@@ -36,6 +47,7 @@ export function adamW(options: {
     'eps > 0': eps > 0,
     'weightDecay ≥ 0': weightDecay >= 0,
     'clip > 0 or undefined': clip === undefined || clip > 0,
+    'stochasticRounding true or false': typeof settings.stochasticRounding === 'boolean',
   }
   for (const [expected, held] of Object.entries(holds)) {
     if (!held)
@@ -63,26 +75,37 @@ export class AdamW {
   readonly options: AdamWOptions
   /** Updates made. */
   steps = 0
+  readonly #seed: number
   readonly #store: ParameterStore
   readonly #m: Tensor
   readonly #v: Tensor
-  /** f32 copy of bf16 parameters, which are its rounded image; an f32 model is its own. */
+  /** f32 copy of bf16 parameters, which are its rounded image; an f32 model is its own, and so is one that is rounded stochastically. */
   readonly #master: Tensor | undefined
   /** For each segment, its views of parameters, gradients and state. */
-  readonly #ranges: { decay: boolean; parameter: Tensor; gradient: Tensor; m: Tensor; v: Tensor; master: Tensor | undefined }[]
+  readonly #ranges: {
+    offset: number
+    decay: boolean
+    parameter: Tensor
+    gradient: Tensor
+    m: Tensor
+    v: Tensor
+    master: Tensor | undefined
+  }[]
 
-  /** Takes what is trainable now; `gradients` are the store's. Master weights begin as the parameters are now. */
-  constructor(store: ParameterStore, gradients: GradientBuffer, options: AdamWOptions) {
+  /** Takes what is trainable now; `gradients` are the store's. Master weights begin as the parameters are now. `seed`: of stochastic rounding. */
+  constructor(store: ParameterStore, gradients: GradientBuffer, options: AdamWOptions, seed = 0) {
+    this.#seed = seed
     this.#store = store
     this.options = options
     const { size, device } = gradients.tensor
     const buffer = () => keep(zeros([size], { dtype: 'f32', device }))
     this.#m = buffer()
     this.#v = buffer()
-    this.#master = store.flat.dtype === 'bf16' ? buffer() : undefined
+    this.#master = store.flat.dtype === 'bf16' && !options.stochasticRounding ? buffer() : undefined
     this.#ranges = store.segments().map(({ offset, stateOffset, length, decay }) => {
       const state = (of: Tensor) => keep(of.view(stateOffset, [length]))
       return {
+        offset,
         decay,
         parameter: keep(store.flat.view(offset, [length])),
         gradient: state(gradients.tensor),
@@ -96,9 +119,12 @@ export class AdamW {
 
   /** One update with learning rate `lr`; gradients are multiplied by `gradientScale` first (see clipScale). */
   step(lr: number, gradientScale = 1): void {
-    const { betas, eps, weightDecay } = this.options
+    const { betas, eps, weightDecay, stochasticRounding } = this.options
     this.steps += 1
-    for (const { decay, ...buffers } of this.#ranges) {
+    // By place in the model, so that it does not matter which other parameters are trained.
+    const random =
+      stochasticRounding && this.#store.flat.dtype === 'bf16' ? randomWords(this.#seed, Purpose.rounding, this.steps) : undefined
+    for (const { offset, decay, ...buffers } of this.#ranges) {
       adamw(buffers, {
         lr,
         beta1: betas[0],
@@ -107,6 +133,7 @@ export class AdamW {
         weightDecay: decay ? weightDecay : 0,
         gradientScale,
         step: this.steps,
+        rounding: random && { random, first: offset },
       })
     }
   }
@@ -117,8 +144,8 @@ export class AdamW {
   }
 
   /**
-   * The state as logical tensors, whatever the layout of the buffers: `exp_avg.<parameter>`, `exp_avg_sq.<parameter>` and, in
-   * bf16, `master.<parameter>`, all f32 in the parameter's shape. They are views: reading saves the state, writing restores it.
+   * The state as logical tensors, whatever the layout of the buffers: `exp_avg.<parameter>`, `exp_avg_sq.<parameter>` and, with
+   * master weights, `master.<parameter>`, all f32 in the parameter's shape. They are views: reading saves the state, writing restores it.
    */
   state(): { name: string; tensor: Tensor }[] {
     const buffers = Object.entries({ exp_avg: this.#m, exp_avg_sq: this.#v, master: this.#master })

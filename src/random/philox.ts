@@ -25,6 +25,8 @@ export const Purpose = {
   split: 7,
   /** Resampling in statistics. */
   bootstrap: 8,
+  /** Stochastic rounding of parameters; step = the update, index = the element of the model's flat buffer. */
+  rounding: 9,
   test: 255,
 } as const
 export type Purpose = (typeof Purpose)[keyof typeof Purpose]

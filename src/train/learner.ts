@@ -23,19 +23,22 @@ export class Learner {
   readonly options: AdamWOptions
   /** Sequences computed at once. */
   readonly microBatch: number
+  /** Of stochastic rounding. */
+  readonly #seed: number
   /** Names of the parameters that were frozen before: they stay so in every stage. */
   readonly #frozen: ReadonlySet<string>
   #gradients: GradientBuffer
   #optimizer: AdamW
 
-  constructor(model: GPTBigCode, options: AdamWOptions, microBatch: number) {
+  constructor(model: GPTBigCode, options: AdamWOptions, microBatch: number, seed = 0) {
     this.model = model
     this.options = options
     this.microBatch = microBatch
+    this.#seed = seed
     const { parameters } = model.parameters
     this.#frozen = new Set(parameters.filter(({ trainable }) => !trainable).map(({ name }) => name))
     this.#gradients = model.parameters.attachGradients()
-    this.#optimizer = new AdamW(model.parameters, this.#gradients, options)
+    this.#optimizer = new AdamW(model.parameters, this.#gradients, options, this.#seed)
   }
 
   /** Updates made, without skipped steps. */
@@ -85,7 +88,7 @@ export class Learner {
     for (const parameter of model.parameters.parameters) parameter.trainable = !this.#frozen.has(parameter.name)
     model.parameters.freeze(...freeze)
     this.#gradients = model.parameters.attachGradients()
-    this.#optimizer = new AdamW(model.parameters, this.#gradients, options)
+    this.#optimizer = new AdamW(model.parameters, this.#gradients, options, this.#seed)
     this.#optimizer.steps = before.steps
     for (const { name, tensor } of this.#optimizer.state()) {
       const old = kept.get(name)

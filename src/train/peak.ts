@@ -2,12 +2,15 @@
 import { type ProbeKind, probe } from '../ops/index.ts'
 import { type Device, type DType, device as deviceOf, scope, zeros } from '../tensor/index.ts'
 
-/** Pieces of arithmetic for each thread in one timed run: some tens of milliseconds, so that no burst of the clock is taken for the peak. */
-const pieces = 64
+/**
+ * Pieces of work for each thread, or compute unit of a GPU, in one timed run: some tens of milliseconds (some milliseconds), so that no burst of the
+ * clock is taken for the peak.
+ */
+const pieces = { cpu: 64, gpu: 16 }
 
 /**
  * FLOP or bytes (read plus written) per second of one kind of work: the best of five runs. 0: the machine lacks the instruction.
- * @param options.threads 'all' (default), or 'one'
+ * @param options.threads 'all' (default), or 'one' (of a GPU: all or one of its compute units)
  * @param options.bytes of the buffer that memory is probed with, default 512 MiB: it must be much larger than the caches
  */
 export async function measureRate(
@@ -18,8 +21,10 @@ export async function measureRate(
   const { threads = 'all', bytes = 2 ** 29 } = options
   const target = deviceOf(device)
   const ofMemory = kind !== 'multiplyAdd' && kind !== 'dotBf16'
-  const rounds = threads === 'one' ? 1 : pieces * target.info().threads
-  const calls = threads === 'one' && !ofMemory ? pieces : 1
+  const { gpu, threads: ofHost } = target.info()
+  const all = gpu ? pieces.gpu * Math.max(1, gpu.computeUnits) : pieces.cpu * ofHost
+  const rounds = threads === 'one' ? 1 : Math.min(all, 65536)
+  const calls = threads === 'one' && !ofMemory ? pieces.cpu : 1
   return scope(async () => {
     const buffer = zeros([ofMemory ? bytes / 4 : 0], { device: target })
     let best = 0

@@ -44,7 +44,7 @@ export class Session {
     this.#seed = seed
     this.#guard = new SkipGuard(maxSkipped)
     this.#peakOption = peak
-    this.learner = new Learner(model, optimizer, batch.microBatch ?? batch.sequences)
+    this.learner = new Learner(model, optimizer, batch.microBatch ?? batch.sequences, seed)
   }
 
   /** The stage of the next step, or of the last one when all are done. */

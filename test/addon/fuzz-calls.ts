@@ -130,6 +130,7 @@ const fitting: Record<string, () => unknown> = {
     pick([new Float32Array(4), new Float32Array(32), new Int32Array(4).fill(random.below(9) - 1), Buffer.alloc(64)]),
   number: () => pick([0, 1, 2, 3, 8, 0.1, 0.5, 0.9, 1e-5, -1]),
   string: () => 'cpu',
+  boolean: () => chance(0.5),
   'typeof AuroraError': () => AuroraError,
 }
 

@@ -7,12 +7,13 @@ import { adamW } from '../../src/optim/index.ts'
 import { device } from '../../src/tensor/index.ts'
 import { Learner } from '../../src/train/index.ts'
 
-async function measured(config: object, { dtype, checkpointing = false }: TrainingShape, length: number, sequences: number) {
+async function measured(config: object, shape: TrainingShape, length: number, sequences: number) {
+  const { dtype, checkpointing = false, stochasticRounding = false } = shape
   const before = device().memory().allocated
   device().resetPeak()
   using model = GPTBigCode.create(config, { dtype })
   model.checkpointing = checkpointing
-  const learner = new Learner(model, adamW({ lr: 1e-4 }), sequences)
+  const learner = new Learner(model, adamW({ lr: 1e-4, stochasticRounding }), sequences)
   await learner.step(randomBatch(model.config.vocabSize, length, sequences), 1e-4)
   await device().synchronize()
   learner.dispose()
@@ -27,11 +28,15 @@ const configs = {
 }
 
 for (const [name, config] of Object.entries(configs))
-  for (const dtype of ['f32', 'bf16'] as const)
+  for (const [dtype, stochasticRounding] of [
+    ['f32', false],
+    ['bf16', false],
+    ['bf16', true],
+  ] as const)
     for (const checkpointing of [false, true])
-      test(`${name}, ${dtype}${checkpointing ? ', checkpointing' : ''}`, async () => {
+      test(`${name}, ${dtype}${stochasticRounding ? ', rounded stochastically' : ''}${checkpointing ? ', checkpointing' : ''}`, async () => {
         const [length, sequences] = [64, 16]
-        const shape = { dtype, checkpointing, rows: length * sequences }
+        const shape = { dtype, checkpointing, stochasticRounding, rows: length * sequences }
         const { total, activations } = trainingBytes(config, shape)
         const found = await measured(config, shape, length, sequences)
         assert.ok(activations > 0.3 * total, 'activations matter in this case')

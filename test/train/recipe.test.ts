@@ -46,7 +46,14 @@ test('a recipe gets its defaults, and its paths from its folder', () => {
   const recipe = parseRecipe(text, { folder: '/somewhere' })
   assert.is(recipe.output, '/somewhere/runs/small')
   assert.equal(recipe.data.fi!.files, ['/somewhere/text/fi/a.txt', '/somewhere/text/fi/b.txt'])
-  assert.equal(recipe.optimizer, { type: 'adamw', betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.1, clip: 1 })
+  assert.equal(recipe.optimizer, {
+    type: 'adamw',
+    betas: [0.9, 0.95],
+    eps: 1e-8,
+    weightDecay: 0.1,
+    clip: 1,
+    stochasticRounding: false,
+  })
   assert.is(recipe.model.dtype, 'f32')
   assert.equal(recipe.stages[0]!.schedule, { type: 'continue' })
   assert.is(recipe.stages[1]!.tokens, 1000)

@@ -1,4 +1,4 @@
-"""GPTBigCode in PyTorch, as one writes it: the training step that bench/train.ts compares with.
+"""GPTBigCode in PyTorch, as one writes it: the training step that bench/train.ts (and, compiled, bench/gpu) compares with.
 
 Reads lines "dtype layers width heads vocabulary length batch calls", trains `calls` steps and answers with the seconds of one.
 """
@@ -59,20 +59,25 @@ class GPTBigCode(nn.Module):
         return F.linear(self.ln_f(x), self.wte.weight)
 
 
-def prepare(dtype, layers, width, heads, vocabulary, length, batch):
+def prepare(dtype, layers, width, heads, vocabulary, length, batch, device="cpu"):
     torch.manual_seed(0)
-    model = GPTBigCode(layers, width, heads, vocabulary, length)
+    model = GPTBigCode(layers, width, heads, vocabulary, length).to(device)
     matrices = [p for p in model.parameters() if p.dim() == 2]
     others = [p for p in model.parameters() if p.dim() != 2]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.95))
-    tokens = torch.randint(vocabulary, (batch, length + 1))
+    optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.95), **({} if device == "cpu" else {"fused": True}))
+    tokens = torch.randint(vocabulary, (batch, length + 1), device=device)
+
+    def losses(tokens):
+        logits = model(tokens[:, :-1])
+        return F.cross_entropy(logits.float().view(-1, vocabulary), tokens[:, 1:].reshape(-1))
+
+    forward = losses if device == "cpu" else torch.compile(losses)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "bf16"):
-            logits = model(tokens[:, :-1])
-            loss = F.cross_entropy(logits.float().view(-1, vocabulary), tokens[:, 1:].reshape(-1))
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=dtype == "bf16"):
+            loss = forward(tokens)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -99,4 +104,5 @@ def main():
         print((time.perf_counter() - started) / int(calls), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -35,6 +35,21 @@ inline WordPairs randomPairs(const RandomKey& random, int64_t first) {
   return {(u32v)((c0 & 0xffffffff) | (c2 << 32)), (u32v)((c1 & 0xffffffff) | (c3 << 32))};
 }
 
+/// Memory for `count` words from any place in a sequence on: the whole steps that they lie in.
+template <int count>
+using Words = uint32_t[count + 2 * kRandomStep];
+/// Words first … first + count − 1 of the sequence, in order; they lie in `memory`, a Words of `count` at least.
+inline const uint32_t* randomWords(const RandomKey& random, int64_t first, int64_t count, uint32_t* memory) {
+  const int64_t offset = first % kRandomStep;
+  for (int64_t j = 0; j < offset + count; j += kRandomStep) {
+    const WordPairs pairs = randomPairs(random, first - offset + j);
+    const f32v low = zipLow((f32v)pairs.even, (f32v)pairs.odd), high = zipHigh((f32v)pairs.even, (f32v)pairs.odd);
+    std::memcpy(memory + j, &low, sizeof low);
+    std::memcpy(memory + j + W, &high, sizeof high);
+  }
+  return memory + offset;
+}
+
 /// core/random.h's uniform: in [0, 1), 24 bits.
 inline f32v uniform(u32v words) { return __builtin_convertvector((i32v)(words >> 8), f32v) * 0x1p-24f; }
 

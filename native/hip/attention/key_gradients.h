@@ -189,7 +189,7 @@ void keyGradientsKernel(Problem<T> problem, Gradients<T> gradients, const int* l
     if (more) load();
     if (highest >= start) {
       const bool whole = lowest >= start + kTile - 1 && !table->hiding;
-      AURORA_NO_UNROLL
+      AURORA_UNROLL_BY(1)
       for (int q = 0; q < kQueries; q += kTile) {
         OperandAccumulator scores, dweights;
         scores.clear();

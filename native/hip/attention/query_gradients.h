@@ -41,7 +41,7 @@ void queryGradientsKernel(Problem<T> problem, Gradients<T> gradients) {
     for (int k = 0; k < kSteps; ++k) dqueries[t][k].clear();
 
   block.forKeyTiles(keys, values, [&](int start, bool whole) {
-    AURORA_NO_UNROLL
+    AURORA_UNROLL_BY(1)
     for (int j = 0; j < Shape::kKeys; j += kTile) {
       OperandAccumulator scores[kTiles], dweights[kTiles];
       AURORA_UNROLL

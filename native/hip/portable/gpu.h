@@ -16,7 +16,8 @@
 #define AURORA_KERNEL(threads) __global__ __launch_bounds__(threads)
 #define AURORA_DEVICE __host__ __device__
 #define AURORA_UNROLL _Pragma("unroll")
-#define AURORA_NO_UNROLL _Pragma("unroll 1")
+#define AURORA_PRAGMA(text) _Pragma(#text)
+#define AURORA_UNROLL_BY(count) AURORA_PRAGMA(unroll count)
 
 namespace aurora::hip {
 

@@ -25,7 +25,7 @@
 //   AURORA_KERNEL(threads)                  marks a kernel launched with at most so many threads a block
 //   AURORA_KERNEL_RESIDENT(threads, blocks) the same, and holds its registers down to where so many blocks fit a compute unit at a time
 //   AURORA_DEVICE                           marks a function that kernels call (callable on the host, too)
-//   AURORA_UNROLL, AURORA_NO_UNROLL         before a loop: unrolls it; keeps it a loop, where registers are short
+//   AURORA_UNROLL                           before a loop: unrolls it; AURORA_UNROLL_BY(count): so many turns at a time, 1 where registers are short
 //   threadIndex(), blockThreads()           in the block: 0 … blockThreads() − 1
 //   blockX/Y/Z(), gridX/Y/Z()               the block in the grid
 //   blockSync()                             barrier of the block; shared and global writes before it are seen after it
@@ -137,10 +137,15 @@ AURORA_DEVICE inline float fromFloat<float>(float x) {
 }
 template <>
 AURORA_DEVICE inline bf16 fromFloat<bf16>(float x) {
+#if defined(__CUDA_ARCH__)
+  return {__bfloat16_as_ushort(__float2bfloat16_rn(x))};  // one instruction
+#else
   uint32_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
-  if (x != x) return {static_cast<uint16_t>((bits >> 16) | 0x40)};
-  return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+  // A selection: a branch would cost more than both ways.
+  const uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1), notANumber = bits | 0x400000;
+  return {static_cast<uint16_t>((x != x ? notANumber : rounded) >> 16)};
+#endif
 }
 template <class T>
 AURORA_DEVICE inline float get(const T* p) {
@@ -180,6 +185,40 @@ AURORA_DEVICE inline bool aligned(Pointers... pointers) {
   return ((reinterpret_cast<uintptr_t>(pointers) | ...) & (bytes - 1)) == 0;
 }
 
+// --- arithmetic that has the same bits on every device ----------------------------------------------------------------------
+
+/// A float whose every product and sum is rounded by itself: compilers make no fused multiply-add of them.
+struct Unfused {
+  float value;
+
+  AURORA_DEVICE Unfused(float value) : value(value) {}
+  AURORA_DEVICE friend Unfused operator*(Unfused a, Unfused b) {
+#if defined(__CUDA_ARCH__)
+    return __fmul_rn(a.value, b.value);
+#elif defined(__clang__)
+#pragma clang fp contract(off)
+    return a.value * b.value;
+#else
+    float product = a.value * b.value;
+    __asm__("" : "+m"(product));
+    return product;
+#endif
+  }
+  AURORA_DEVICE friend Unfused operator+(Unfused a, Unfused b) {
+#if defined(__CUDA_ARCH__)
+    return __fadd_rn(a.value, b.value);
+#elif defined(__clang__)
+#pragma clang fp contract(off)
+    return a.value + b.value;
+#else
+    float sum = a.value + b.value;
+    __asm__("" : "+m"(sum));
+    return sum;
+#endif
+  }
+  AURORA_DEVICE friend Unfused operator-(Unfused a, Unfused b) { return a + Unfused(-b.value); }
+};
+
 // --- loops ----------------------------------------------------------------------------------------------------------------
 
 /// A number known when compiling.
@@ -210,6 +249,13 @@ AURORA_DEVICE inline void forGridRuns(int64_t n, bool whole, Body&& body) {
 template <class Body>
 AURORA_DEVICE inline void forBlock(int64_t n, Body&& body) {
   for (int64_t i = threadIndex(); i < n; i += blockThreads()) body(i);
+}
+/// As forGridRuns.
+template <int step, class Body>
+AURORA_DEVICE inline void forBlockRuns(int64_t n, bool whole, Body&& body) {
+  const int64_t runs = whole ? n / step : 0;
+  forBlock(runs, [&](int64_t i) { body(i * step, Constant<step>{}); });
+  forBlock(n - runs * step, [&](int64_t i) { body(runs * step + i, Constant<1>{}); });
 }
 
 // --- reductions: every lane, or every thread, gets the result, in an order that only kWave and the block's size decide --------

@@ -11,6 +11,8 @@ export interface TrainingShape {
   checkpointing?: boolean
   /** Elements of the parameters that are trained; default all. */
   trainable?: number
+  /** bf16 parameters are rounded stochastically and have no master weights; default false. */
+  stochasticRounding?: boolean
 }
 
 /** Bytes of each kind at the moment when a training step holds most. */
@@ -20,7 +22,7 @@ export interface TrainingBytes {
   gradients: number
   /** AdamW's two moments, f32. */
   moments: number
-  /** f32 master weights, beside bf16 parameters. */
+  /** f32 master weights, beside bf16 parameters that are rounded to nearest. */
   master: number
   /** What the tape saves, and the gradients and temporaries beside it; for a micro-batch. */
   activations: number
@@ -44,12 +46,12 @@ export interface TrainingBytes {
 export function trainingBytes(partial: Partial<GPTBigCodeConfig>, shape: TrainingShape): TrainingBytes {
   const config = completeConfig(partial)
   const count = parameterCount(config)
-  const { dtype, trainable = count } = shape
+  const { dtype, trainable = count, stochasticRounding = false } = shape
   const bytes = {
     parameters: count * elementBytes[dtype],
     gradients: trainable * 4,
     moments: trainable * 8,
-    master: dtype === 'bf16' ? trainable * 4 : 0,
+    master: dtype === 'bf16' && !stochasticRounding ? trainable * 4 : 0,
     activations: activationBytes(config, shape),
   }
   return { ...bytes, total: Object.values(bytes).reduce((sum, value) => sum + value) }

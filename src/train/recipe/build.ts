@@ -67,7 +67,7 @@ export function buildCurriculum(
     stages.map(({ stage }) => stage),
     recipe.batch,
   )
-  const { betas, eps, weightDecay, clip } = recipe.optimizer
+  const { betas, eps, weightDecay, clip, stochasticRounding } = recipe.optimizer
   return {
     stages: stages.map(({ stage, schedule }, i) =>
       schedule.type === 'continue' ? stage : { ...stage, schedule: buildSchedule(schedule, placed[i]!.steps) },
@@ -78,6 +78,7 @@ export function buildCurriculum(
       eps,
       weightDecay,
       clip: clip === 0 ? undefined : clip,
+      stochasticRounding,
     }),
   }
 }

@@ -121,6 +121,8 @@ const optimizer = z.strictObject({
   weightDecay: z.number().min(0).default(0.1),
   /** Largest norm of the gradient; 0: no clipping. */
   clip: z.number().min(0).default(1),
+  /** bf16 parameters are rounded stochastically, without f32 master weights. */
+  stochasticRounding: z.boolean().default(false),
 })
 
 const batch = z.strictObject({

@@ -88,7 +88,9 @@ void meetings() {
              [&] { launch<barrierAgainstShuffle>(queue, 1, kThreads, 0, y.as<float>()); });
 }
 
-AURORA_KERNEL(kThreads) void writesShared(int index) { sharedMemory<float>()[index] = 1; }
+AURORA_KERNEL(kThreads) void writesShared(int index) {
+  if (threadIndex() == 0) sharedMemory<float>()[index] = 1;
+}
 AURORA_KERNEL(kThreads) void readsShared(int index, float* y) { *y = sharedMemory<float>()[index]; }
 
 void sharedMemoryEnds() {
@@ -103,6 +105,48 @@ void sharedMemoryEnds() {
   checkFault("a write between shared memory and its guard", "writesShared", {"right beside"}, [] { launch<writesShared>(queue, 1, kThreads, 1028, 257); });
   launch<readsShared>(queue, 1, kThreads, 1024, 255, y.as<float>());
   check(std::isnan(*y.as<float>()), "shared memory that was never written is NaN");
+}
+
+/// Wave 0 writes what wave 1 reads (or the other way round); `synchronised`: with a barrier between. A bf16's neighbour is another matter.
+AURORA_KERNEL(kThreads) void sharesShared(bool readerFirst, bool synchronised, float* y) {
+  uint16_t* shared = sharedMemory<uint16_t>();
+  const bool first = waveIndex() == 0, second = waveIndex() == 1;
+  if (laneIndex() == 4) shared[waveIndex() * 2 + 9] = shared[waveIndex() * 2 + 8] = 1;
+  blockSync();
+  if (first == !readerFirst && (first || second) && laneIndex() == 3) shared[7] = 1;
+  if (synchronised) blockSync();
+  if (first == readerFirst && (first || second) && laneIndex() == 5) y[waveIndex()] = shared[7];
+  if (laneIndex() == 6) shared[20 + waveIndex()] = shared[20 + waveIndex()] + 1;
+  blockSync();
+}
+AURORA_KERNEL(kThreads) void bothWrite(float step) {
+  const float value = 1 + step * static_cast<float>(threadIndex());
+  if (laneIndex() == 0) storeRun(sharedMemory<float>(), Run<4, float>{{value, value, value, value}});
+}
+AURORA_KERNEL(kThreads) void reusesScratch(float* y) {
+  // What blockSum leaves is free, what another wave may still read is not.
+  float* shared = sharedMemory<float>();
+  if (laneIndex() == 0) shared[waveIndex()] = 1;
+  blockSync();
+  y[threadIndex()] = shared[(waveIndex() + 1) % blockWaves()];
+  if (laneIndex() == 0) shared[waveIndex()] = 2;
+}
+
+void racesInSharedMemory() {
+  DeviceBytes y(kThreads * 4);
+  for (bool readerFirst : {false, true}) {
+    launch<sharesShared>(queue, 2, kThreads, 128, readerFirst, true, y.as<float>());
+    const std::string reader = std::to_string(readerFirst ? 5 : kWave + 5), writer = std::to_string(readerFirst ? kWave + 3 : 3);
+    checkFault("a write and a read without a barrier between", "sharesShared",
+               {"a blockSync between", "emulator_test.cpp:", "thread " + (readerFirst ? writer : reader) + " after blockSync",
+                readerFirst ? "which thread " + reader + " read before" : "which thread " + writer + " wrote before", "byte 14"},
+               [&] { launch<sharesShared>(queue, 2, kThreads, 128, readerFirst, false, y.as<float>()); });
+  }
+  launch<bothWrite>(queue, 1, kThreads, 64, 0);
+  checkFault("two writes", "bothWrite", {"after the kernel's start changes byte 2,", "wrote before its end"},
+             [] { launch<bothWrite>(queue, 1, kThreads, 64, 1); });
+  checkFault("memory used again too early", "reusesScratch", {"changes byte ", "read before"},
+             [&] { launch<reusesScratch>(queue, 1, kThreads, 64, y.as<float>()); });
 }
 
 AURORA_KERNEL(kThreads) void writesAt(float* y, int64_t index) {
@@ -222,6 +266,9 @@ int main() {
   grids();
   meetings();
   sharedMemoryEnds();
+#ifdef __SANITIZE_THREAD__
+  racesInSharedMemory();
+#endif
   deviceMemoryEnds();
   launchesAreChecked();
   otherFaultsPassThrough();
