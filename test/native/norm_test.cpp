@@ -51,9 +51,11 @@ void testForward(DType type, int64_t rows, int64_t width, bool withResidual) {
           checkAll(out[4], [&](int64_t i) { return h[i]; }, 2e-6, what + " sum " + name(type));
           check(out[4] == out[5], what + ": sum in x's place");
         }
+        // f32 sums of thousands of numbers around 17, of which a lane adds up a 16th one after another where vectors are short.
+        const double meanTolerance = 5e-6 * std::sqrt(std::max(1.0, static_cast<double>(width) / 500));
         for (int64_t n = 0; n < rows; ++n) {
           const Statistics s(h, n, width);
-          check(near(out[1], n, s.mean, 5e-6) && near(out[2], n, s.rstd, 1e-5, s.rstd), what + " statistics " + name(type));
+          check(near(out[1], n, s.mean, meanTolerance) && near(out[2], n, s.rstd, 1e-5, s.rstd), what + " statistics " + name(type));
           for (int64_t j = 0; j < width; ++j) {
             const double expected = (h[n * width + j] - s.mean) * s.rstd * gamma[j] + beta[j];
             if (!near(out[0], n * width + j, expected, 1e-5, 1 + s.rstd + std::fabs(gamma[j])))

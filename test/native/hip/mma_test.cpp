@@ -1,6 +1,7 @@
 // Products of tiles against float64, in the fragment layout of this build's wave: all ways to load, to multiply, to reduce and to store.
 #include "hip/portable/mma.h"
 
+#include <bit>
 #include <vector>
 
 #include "check.h"
@@ -84,6 +85,14 @@ AURORA_KERNEL(64) void chains(const T* a, const T* b, const T* d, float* first, 
   });
 }
 
+/// x as an operand of T: to bf16 with a tie away from zero.
+template <class T>
+double asOperand(double x) {
+  if (sizeof(T) == sizeof(float)) return x;
+  const uint32_t bits = (std::bit_cast<uint32_t>(static_cast<float>(x)) + 0x8000) & 0xffff0000u;
+  return std::bit_cast<float>(bits);
+}
+
 template <class T>
 void testChains(const char* name) {
   const auto a = DeviceArray<T>::normal(256), b = DeviceArray<T>::normal(256), d = DeviceArray<T>::normal(256);
@@ -95,7 +104,7 @@ void testChains(const char* name) {
       double product = 0, chained = 0, scale = 0;
       for (int k = 0; k < 16; ++k) {
         product += a[r * 16 + k] * b[j * 16 + k];
-        const double operand = sizeof(T) == 4 ? first[r * 16 + k] : toFloat(fromFloat<T>(static_cast<float>(first[r * 16 + k])));
+        const double operand = asOperand<T>(first[r * 16 + k]);
         chained += operand * d[k * 16 + j];
         scale += std::fabs(operand * d[k * 16 + j]);
       }
