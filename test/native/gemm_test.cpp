@@ -1,22 +1,11 @@
 // Linear layers and their gradients, and through them the matrix products of every layout, against float64 on random odd shapes.
+#include "activations.h"
 #include "numbers.h"
 
 using namespace aurora;
 using namespace aurora::test;
 
 namespace {
-
-constexpr Activation kActivations[] = {Activation::none, Activation::gelu, Activation::geluTanh};
-
-double activate(double z, Activation activation) {
-  if (activation == Activation::gelu) return z / 2 * std::erfc(-z / std::sqrt(2.0));
-  if (activation == Activation::geluTanh) return z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z)));
-  return z;
-}
-double activationDerivative(double z, Activation activation) {
-  const double step = 1e-5;
-  return activation == Activation::none ? 1 : (activate(z + step, activation) - activate(z - step, activation)) / (2 * step);
-}
 
 /// A matrix in float64.
 struct Matrix {

@@ -1,27 +1,12 @@
 // The optimizer's two passes over flat buffers: the global gradient norm and AdamW.
 #include <cmath>
 
+#include "core/adamw.h"
 #include "cpu/loops.h"
 #include "cpu/random/philox.h"
 
 namespace aurora::cpu::AURORA_ISA {
 namespace {
-
-/// The scalars of one step, in the form the inner loop wants them.
-struct Rates {
-  float gradientScale, beta1, beta2, rest1, rest2, stepSize, correction2, epsilon, decay;
-
-  explicit Rates(const AdamW& args)
-      : gradientScale(static_cast<float>(args.gradientScale)),
-        beta1(static_cast<float>(args.beta1)),
-        beta2(static_cast<float>(args.beta2)),
-        rest1(static_cast<float>(1 - args.beta1)),
-        rest2(static_cast<float>(1 - args.beta2)),
-        stepSize(static_cast<float>(args.lr / (1 - std::pow(args.beta1, static_cast<double>(args.step))))),
-        correction2(static_cast<float>(1 / (1 - std::pow(args.beta2, static_cast<double>(args.step))))),
-        epsilon(static_cast<float>(args.epsilon)),
-        decay(static_cast<float>(args.lr * args.weightDecay)) {}
-};
 
 /// core/random.h's roundStochastic.
 void storeStochastic(bf16* p, f32v v, const uint32_t* words, int count) {
@@ -36,7 +21,7 @@ void storeStochastic(bf16* p, f32v v, const uint32_t* words, int count) {
 
 /// Elements begin … end − 1. `master` is null when the parameter is its own. `words`: random numbers from element begin on, for stochastic rounding.
 template <class T>
-void update(const Rates& rates, const AdamW& args, int64_t begin, int64_t end, const uint32_t* words = nullptr) {
+void update(const AdamWRates& rates, const AdamW& args, int64_t begin, int64_t end, const uint32_t* words = nullptr) {
   T* parameter = args.parameter.as<T>();
   float* master = args.master.as<float>();
   const float* gradient = args.gradient.as<float>();
@@ -59,7 +44,7 @@ void update(const Rates& rates, const AdamW& args, int64_t begin, int64_t end, c
 }  // namespace
 
 void adamw(Context& context, const AdamW& args) {
-  const Rates rates(args);
+  const AdamWRates rates(args);
   withFloat(args.parameter.dtype, [&](auto type) {
     using T = decltype(type);
     forRanges(context, args.parameter.size(), kGrain, [&](int64_t begin, int64_t end) {

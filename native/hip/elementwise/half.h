@@ -10,17 +10,6 @@ struct f16 {
   uint16_t bits;
 };
 
-AURORA_DEVICE inline float asFloat(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-AURORA_DEVICE inline uint32_t asBits(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
 AURORA_DEVICE inline float toFloat(f16 x) {
   const uint32_t bits = x.bits;
   // Shifted to a float's place, the exponent is 112 too small: a product repairs it, for subnormal halves too.

@@ -1,29 +1,13 @@
 // AdamW: one pass over its flat buffers, eight elements a thread at a time where the parameter is bf16, four where it is f32.
-#include <cmath>
 #include <type_traits>
 
+#include "core/adamw.h"
 #include "hip/kernels.h"
 
 namespace aurora::hip {
 namespace {
 
 constexpr int kThreads = 256;
-
-/// The scalars of one step, in the form the kernel wants them.
-struct Rates {
-  float gradientScale, beta1, beta2, rest1, rest2, stepSize, correction2, epsilon, decay;
-
-  explicit Rates(const AdamW& args)
-      : gradientScale(static_cast<float>(args.gradientScale)),
-        beta1(static_cast<float>(args.beta1)),
-        beta2(static_cast<float>(args.beta2)),
-        rest1(static_cast<float>(1 - args.beta1)),
-        rest2(static_cast<float>(1 - args.beta2)),
-        stepSize(static_cast<float>(args.lr / (1 - std::pow(args.beta1, static_cast<double>(args.step))))),
-        correction2(static_cast<float>(1 / (1 - std::pow(args.beta2, static_cast<double>(args.step))))),
-        epsilon(static_cast<float>(args.epsilon)),
-        decay(static_cast<float>(args.lr * args.weightDecay)) {}
-};
 
 /// How a bf16 parameter is rounded: to nearest, or by element `first` + i of `random`; `first` is a multiple of 4, the elements of a Philox block.
 struct Rounding {
@@ -60,7 +44,7 @@ AURORA_DEVICE inline uint32_t wordOf(const std::array<uint32_t, 4>& words, uint6
 /// Without `master` the parameter's own values are updated.
 template <class T>
 AURORA_KERNEL(kThreads)
-void adamwKernel(Rates rates, Rounding rounding, T* parameter, float* master, const float* gradient, float* m, float* v, int64_t n) {
+void adamwKernel(AdamWRates rates, Rounding rounding, T* parameter, float* master, const float* gradient, float* m, float* v, int64_t n) {
   forGridRuns<kWide<T>>(n, aligned<16>(parameter, master, gradient, m, v), [&](int64_t i, auto run) {
     constexpr int count = run.value;
     Floats<count> g, m1, v1, w;
@@ -115,7 +99,7 @@ void adamw(Context& context, const AdamW& args) {
   const Rounding rounding{args.stochastic, args.random, static_cast<uint64_t>(args.first)};
   withFloat(args.parameter.dtype, [&](auto type) {
     using T = decltype(type);
-    launch<adamwKernel<T>>(context.queue, blocksFor(n, kThreads * kWide<T>), kThreads, 0, Rates(args), rounding, args.parameter.as<T>(),
+    launch<adamwKernel<T>>(context.queue, blocksFor(n, kThreads * kWide<T>), kThreads, 0, AdamWRates(args), rounding, args.parameter.as<T>(),
                            args.master.as<float>(), args.gradient.as<float>(), args.m.as<float>(), args.v.as<float>(), n);
   });
 }

@@ -121,13 +121,20 @@ AURORA_DEVICE inline int blockWaves() { return blockThreads() / kWave; }
 
 // --- numbers in memory: arithmetic is done in float -----------------------------------------------------------------------
 
-AURORA_DEVICE inline float toFloat(float x) { return x; }
-AURORA_DEVICE inline float toFloat(bf16 x) {
-  const uint32_t bits = uint32_t{x.bits} << 16;
+/// The float with these bits, and the bits of a float.
+AURORA_DEVICE inline float asFloat(uint32_t bits) {
   float value;
   __builtin_memcpy(&value, &bits, sizeof value);
   return value;
 }
+AURORA_DEVICE inline uint32_t asBits(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+AURORA_DEVICE inline float toFloat(float x) { return x; }
+AURORA_DEVICE inline float toFloat(bf16 x) { return asFloat(uint32_t{x.bits} << 16); }
 /// To nearest even; NaN stays NaN.
 template <class T>
 AURORA_DEVICE T fromFloat(float x);
@@ -140,10 +147,8 @@ AURORA_DEVICE inline bf16 fromFloat<bf16>(float x) {
 #if defined(__CUDA_ARCH__)
   return {__bfloat16_as_ushort(__float2bfloat16_rn(x))};  // one instruction
 #else
-  uint32_t bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
   // A selection: a branch would cost more than both ways.
-  const uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1), notANumber = bits | 0x400000;
+  const uint32_t bits = asBits(x), rounded = bits + 0x7fff + (bits >> 16 & 1), notANumber = bits | 0x400000;
   return {static_cast<uint16_t>((x != x ? notANumber : rounded) >> 16)};
 #endif
 }

@@ -48,17 +48,6 @@ AURORA_KERNEL(kThreads) void uniformKernel(T* y, float low, float range, RandomK
   });
 }
 
-AURORA_DEVICE inline int32_t bitsOf(float x) {
-  int32_t bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  return bits;
-}
-AURORA_DEVICE inline float floatOf(int32_t bits) {
-  float x;
-  __builtin_memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
 /// c₀ + c₁ x + c₂ x² + … by Horner's rule.
 AURORA_DEVICE inline Unfused polynomial(Unfused, float c0) { return c0; }
 template <class... Rest>
@@ -68,8 +57,8 @@ AURORA_DEVICE inline Unfused polynomial(Unfused x, float c0, Rest... rest) {
 
 /// ln x for normal x in (0, 1]: cpu/math.h's.
 AURORA_DEVICE inline Unfused logarithm(float x) {
-  const int32_t e = (bitsOf(x) - 0x3f3504f3) >> 23;
-  const Unfused r = Unfused(floatOf(bitsOf(x) - e * (1 << 23))) - 1.0f, exponent = static_cast<float>(e);
+  const auto bits = static_cast<int32_t>(asBits(x)), e = (bits - 0x3f3504f3) >> 23;
+  const Unfused r = Unfused(asFloat(static_cast<uint32_t>(bits - e * (1 << 23)))) - 1.0f, exponent = static_cast<float>(e);
   const Unfused p = polynomial(r, 3.33333135e-1f, -2.50008196e-1f, 2.00012267e-1f, -1.66233569e-1f, 1.42017573e-1f, -1.31601825e-1f, 1.27615765e-1f,
                                -7.63449669e-2f);
   const Unfused r2 = r * r;

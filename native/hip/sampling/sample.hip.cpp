@@ -26,16 +26,11 @@ struct Settings {
 
 /// Larger for larger logits, equal for 0 and −0; and back. No NaN.
 AURORA_DEVICE inline uint32_t orderOf(float logit) {
-  const float x = logit + 0.0f;
-  uint32_t bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
+  const uint32_t bits = asBits(logit + 0.0f);
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 AURORA_DEVICE inline float logitOf(uint32_t order) {
-  const uint32_t bits = order & 0x80000000u ? order & 0x7fffffffu : ~order;
-  float x;
-  __builtin_memcpy(&x, &bits, sizeof x);
-  return x;
+  return asFloat(order & 0x80000000u ? order & 0x7fffffffu : ~order);
 }
 
 /// NaN, which no choice may hit, counts as −∞.

@@ -4,6 +4,7 @@
 
 #include <bit>
 
+#include "activations.h"
 #include "device.h"
 #include "hip/portable/mma_strip.h"
 #include "hip/stream.h"
@@ -15,18 +16,6 @@ using hip::GemmKernel;
 using hip::GemmPlan;
 
 namespace {
-
-constexpr Activation kActivations[] = {Activation::none, Activation::gelu, Activation::geluTanh};
-
-double activate(double z, Activation activation) {
-  if (activation == Activation::gelu) return z / 2 * std::erfc(-z / std::sqrt(2.0));
-  if (activation == Activation::geluTanh) return z / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z)));
-  return z;
-}
-double activationDerivative(double z, Activation activation) {
-  const double step = 1e-5;
-  return activation == Activation::none ? 1 : (activate(z + step, activation) - activate(z - step, activation)) / (2 * step);
-}
 
 /// A stored matrix, its rows `stride` apart from element `offset` on; the memory ends with its last element.
 struct Stored {
