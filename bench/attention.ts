@@ -73,9 +73,9 @@ function ask(
     const dqkv = zeros(qkv.shape, { dtype, device })
     const logSumExp = zeros([heads, rows], { device })
     const [scale, noise] = [1 / Math.sqrt(width), [0, 0, 0, 0]] as const
-    const forward = () => native.attention(qkv.id, firstRow.id, layout, scale, 0, noise, y.id, logSumExp.id)
+    const forward = () => native.attention(qkv.id, firstRow.id, layout, scale, 0, noise, y.id, logSumExp.id, 0)
     const backward = () =>
-      native.attentionBackward(dy.id, qkv.id, firstRow.id, y.id, logSumExp.id, layout, scale, 0, noise, dqkv.id)
+      native.attentionBackward(dy.id, qkv.id, firstRow.id, y.id, logSumExp.id, layout, scale, 0, noise, dqkv.id, 0)
     forward()
     const amount = attentionFlops(shape, direction)
     const calls = callsFor(amount, peaks.f32.all / 2)

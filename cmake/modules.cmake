@@ -27,6 +27,7 @@ set(gpu_kernels
   ${hip}/gemm/tile_bf16.hip.cpp
   ${hip}/gemm/tile_f32.hip.cpp
   ${hip}/loss/linear_cross_entropy.hip.cpp
+  ${hip}/loss/vocabulary_cross_entropy.hip.cpp
   ${hip}/norm/layer_norm.hip.cpp
   ${hip}/optim/adamw.hip.cpp
   ${hip}/optim/l2_norm.hip.cpp

@@ -173,6 +173,7 @@ export interface Native {
     random: RandomWords,
     y: Id,
     logSumExp: OptionalId,
+    firstHead: number,
   ): void
   attentionBackward(
     dy: Id,
@@ -185,6 +186,7 @@ export interface Native {
     dropout: number,
     random: RandomWords,
     dqkv: Id,
+    firstHead: number,
   ): void
   cacheWrite(qkv: Id, slots: Id, layout: HeadLayout, keys: Id, values: Id): void
   attentionDecode(qkv: Id, keys: Id, values: Id, lengths: Id, layout: HeadLayout, scale: number, y: Id): void
@@ -198,7 +200,20 @@ export interface Native {
     dweight: OptionalId,
     best: OptionalId,
   ): void
-  dropout(x: Id, p: number, random: RandomWords, y: Id): void
+  vocabularyExponentials(h: Id, weight: Id, targets: Id, exponentials: Id, partials: Id): void
+  vocabularyCrossEntropy(
+    h: Id,
+    weight: Id,
+    targets: Id,
+    partials: Id,
+    slice: number,
+    weights: OptionalId,
+    exponentials: Id,
+    losses: Id,
+    dh: OptionalId,
+    dweight: OptionalId,
+  ): void
+  dropout(x: Id, p: number, random: RandomWords, y: Id, first: number): void
   randomNormal(y: Id, mean: number, std: number, random: RandomWords): void
   randomUniform(y: Id, low: number, high: number, random: RandomWords): void
   l2Norm(x: Id, out: Id): void

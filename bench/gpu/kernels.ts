@@ -115,7 +115,7 @@ const attention: Make = ({ device }, dtype, { batch, length, width: D, heads }) 
       of: dtype,
       flops: flops('forward'),
       bytes: e * N * (2 * D + 2 * K) + 4 * heads * N,
-      work: () => native.attention(qkv.id, firstRow.id, layout, scale, 0, noise, y.id, logSumExp.id),
+      work: () => native.attention(qkv.id, firstRow.id, layout, scale, 0, noise, y.id, logSumExp.id, 0),
       peer: `attention ${dtype} forward ${batch} ${length} ${heads} ${K}`,
     },
     {
@@ -123,7 +123,7 @@ const attention: Make = ({ device }, dtype, { batch, length, width: D, heads }) 
       of: dtype,
       flops: flops('backward'),
       bytes: e * N * (4 * D + 4 * K) + 4 * heads * N,
-      work: () => native.attentionBackward(dy.id, qkv.id, firstRow.id, y.id, logSumExp.id, layout, scale, 0, noise, dqkv.id),
+      work: () => native.attentionBackward(dy.id, qkv.id, firstRow.id, y.id, logSumExp.id, layout, scale, 0, noise, dqkv.id, 0),
       peer: `attention ${dtype} backward ${batch} ${length} ${heads} ${K}`,
     },
   ]
@@ -279,7 +279,7 @@ const passes: Make = ({ device }, dtype, { batch, length, width: D, vocabulary: 
       what: `${dtype} dropout ${N} × ${D}`,
       of: 'copy',
       bytes: 2 * e * N * D,
-      work: () => native.dropout(x.id, 0.1, noise, y.id),
+      work: () => native.dropout(x.id, 0.1, noise, y.id, 0),
     },
     {
       what: `${dtype} random normal ${N} × ${D}`,

@@ -53,9 +53,10 @@ struct GatherRowsBackward { View dy, rows, dx; };
 struct Add { View a; double alpha; View b; double beta; View y; };
 
 /// h[n] = tokenTable[tokens[n]] + positionTable[positions[n]].
-/// tokens, positions i32 [N]; tokenTable [V, D], positionTable [P, D] float; h [N, D]. Ids outside the tables fail (ERR_INDEX).
+/// tokens, positions i32 [N]; tokenTable [V, D], positionTable [P, D] float; h [N, D]. A negative id adds nothing (another rank holds its row);
+/// ids beyond the tables fail (ERR_INDEX).
 struct Embedding { View tokens, positions, tokenTable, positionTable, h; };
-/// dtokenTable[tokens[n]] += dh[n]; dpositionTable[positions[n]] += dh[n]. Both f32, both optional. Rows sum in order of n.
+/// dtokenTable[tokens[n]] += dh[n]; dpositionTable[positions[n]] += dh[n]. Both f32, both optional. Rows sum in order of n; negative ids are left out.
 struct EmbeddingBackward { View dh, tokens, positions, dtokenTable, dpositionTable; };
 
 /// h = x + residual (h = x when residual is empty; then sum is not written); y = (h − mean)·rstd·gamma + beta, rows over D.
@@ -89,11 +90,18 @@ struct HeadLayout {
 /// y_i,h = Σ_j softmax_j(scale · q_i,h · k_j) v_j. qkv [N, W] float, firstRow i32 [N] with 0 ≤ firstRow[i] ≤ i (values
 /// outside are clamped; it is non-decreasing when sequences and documents are laid one after another, and backends skip
 /// tiles by it), y [N, H·K], logSumExp f32 [H, N] optional (backward needs it): log Σ exp of the scaled scores.
-/// dropout in [0, 1): probability p of zeroing a softmax weight, the rest scaled by 1/(1−p); element ((h·N + i)·N + j) of `random`.
-/// Nothing of size N×N is stored.
-struct Attention { View qkv, firstRow; HeadLayout layout; double scale, dropout; RandomKey random; View y, logSumExp; };
+/// dropout in [0, 1): probability p of zeroing a softmax weight, the rest scaled by 1/(1−p); element (((firstHead + h)·N + i)·N + j) of `random`:
+/// firstHead is the place of this call's first head among a layer's, of which other ranks have the rest. Nothing of size N×N is stored.
+struct Attention { View qkv, firstRow; HeadLayout layout; double scale, dropout; RandomKey random; View y, logSumExp; int64_t firstHead = 0; };
 /// dqkv [N, W] from dy [N, H·K], with the scores recomputed. Gradients of shared keys and values are summed over the heads.
-struct AttentionBackward { View dy, qkv, firstRow, y, logSumExp; HeadLayout layout; double scale, dropout; RandomKey random; View dqkv; };
+struct AttentionBackward {
+  View dy, qkv, firstRow, y, logSumExp;
+  HeadLayout layout;
+  double scale, dropout;
+  RandomKey random;
+  View dqkv;
+  int64_t firstHead = 0;
+};
 
 /// Copies the key and value parts of row n of qkv to slot slots[n] of the caches. slots i32 [N], a flat b·T + t; negative: skip;
 /// ≥ B·T fails (ERR_INDEX). keys, values [B, T, G·K], qkv [N, W], same dtype.
@@ -108,8 +116,20 @@ struct AttentionDecode { View qkv, keys, values, lengths; HeadLayout layout; dou
 /// dh [N, D] (optional) receives its gradient and dweight f32 [V, D] (optional) is added to. best i32 [N] optional: argmax of z_n.
 struct LinearCrossEntropy { View h, weight, targets, weights, losses, dh, dweight, best; };
 
-/// y = keep ? x / (1 − p) : 0, keep when uniform(random, element index) ≥ p. float. y may alias x. Its own derivative (apply it to dy).
-struct Dropout { View x; double p; RandomKey random; View y; };
+// The same loss with the vocabulary cut into slices of which each rank has one, in two steps with an all-gather of the partials between them.
+// Targets are counted from the slice's first row: in [0, V) of this slice; −1: none; below −1: in another slice.
+
+/// exponentials[n, v] = e^(z − top), z = h · weightᵀ and top the row's largest here; partials of the row: top, Σ exponentials, z[target] (0 when it
+/// is not here). h [N, D], weight [V, D] float, targets i32 [N], exponentials f32 [N, V], partials f32 [3, N]. Targets ≥ V fail.
+struct VocabularyExponentials { View h, weight, targets, exponentials, partials; };
+/// losses[n] from the partials of all R slices, f32 [R, 3, N], of which `slice` is this one: log Σ e^z − z[target] over the whole vocabulary, 0 without
+/// a target. With weights f32 [N] the exponentials become the gradients of Σ weights[n]·losses[n] by the logits, in place (their memory then holds
+/// rubbish to others): dh [N, D] (optional) receives this slice's share of its gradient, dweight f32 [V, D] (optional) is added to.
+struct VocabularyCrossEntropy { View h, weight, targets, partials; int64_t slice; View weights, exponentials, losses, dh, dweight; };
+
+/// y = keep ? x / (1 − p) : 0, keep when uniform(random, first + element index) ≥ p. float. y may alias x. Its own derivative (apply it to dy).
+/// first is a multiple of 4: the place of x's first element in a tensor of which other ranks have the rest.
+struct Dropout { View x; double p; RandomKey random; View y; int64_t first = 0; };
 
 /// y[i] = mean + std · normal(i) (Box–Muller over pairs of uniforms in f32), y float of any shape.
 struct RandomNormal { View y; double mean, std; RandomKey random; };

@@ -83,12 +83,13 @@ template <class V> void fields(V&& v, LinearBackward& a) {
 template <class V> void fields(V&& v, Attention& a) {
   using namespace field;
   v("qkv", a.qkv, in); v("firstRow", a.firstRow, in); v("layout", a.layout); v("scale", a.scale); v("dropout", a.dropout);
-  v("random", a.random); v("y", a.y, out); v("logSumExp", a.logSumExp, outOptional);
+  v("random", a.random); v("y", a.y, out); v("logSumExp", a.logSumExp, outOptional); v("firstHead", a.firstHead);
 }
 template <class V> void fields(V&& v, AttentionBackward& a) {
   using namespace field;
   v("dy", a.dy, in); v("qkv", a.qkv, in); v("firstRow", a.firstRow, in); v("y", a.y, in); v("logSumExp", a.logSumExp, in);
   v("layout", a.layout); v("scale", a.scale); v("dropout", a.dropout); v("random", a.random); v("dqkv", a.dqkv, out);
+  v("firstHead", a.firstHead);
 }
 template <class V> void fields(V&& v, CacheWrite& a) {
   using namespace field;
@@ -104,9 +105,19 @@ template <class V> void fields(V&& v, LinearCrossEntropy& a) {
   v("h", a.h, in); v("weight", a.weight, in); v("targets", a.targets, in); v("weights", a.weights, inOptional); v("losses", a.losses, out);
   v("dh", a.dh, outOptional); v("dweight", a.dweight, updateOptional); v("best", a.best, outOptional);
 }
+template <class V> void fields(V&& v, VocabularyExponentials& a) {
+  using namespace field;
+  v("h", a.h, in); v("weight", a.weight, in); v("targets", a.targets, in); v("exponentials", a.exponentials, out); v("partials", a.partials, out);
+}
+template <class V> void fields(V&& v, VocabularyCrossEntropy& a) {
+  using namespace field;
+  v("h", a.h, in); v("weight", a.weight, in); v("targets", a.targets, in); v("partials", a.partials, in); v("slice", a.slice);
+  v("weights", a.weights, inOptional); v("exponentials", a.exponentials, update); v("losses", a.losses, out); v("dh", a.dh, outOptional);
+  v("dweight", a.dweight, updateOptional);
+}
 template <class V> void fields(V&& v, Dropout& a) {
   using namespace field;
-  v("x", a.x, in); v("p", a.p); v("random", a.random); v("y", a.y, out, {"x"});
+  v("x", a.x, in); v("p", a.p); v("random", a.random); v("y", a.y, out, {"x"}); v("first", a.first);
 }
 template <class V> void fields(V&& v, RandomNormal& a) {
   using namespace field;
@@ -147,6 +158,8 @@ template <>
 inline constexpr bool dataCanFail<Embedding> = true;
 template <>
 inline constexpr bool dataCanFail<LinearCrossEntropy> = true;
+template <>
+inline constexpr bool dataCanFail<VocabularyExponentials> = true;
 template <>
 inline constexpr bool dataCanFail<CacheWrite> = true;
 

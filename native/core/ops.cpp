@@ -265,24 +265,33 @@ void check(const AttentionDecode& a) {
   r.number("scale", a.scale);
 }
 
+namespace {
+
+/// What the head's operations have in common: shapes and dtypes of h, weight, targets.
+void checkHead(const Rules& r, const View& h, const View& weight, const View& targets) {
+  r.rank("h", h, 2, "[N, D]");
+  r.rank("weight", weight, 2, "[V, D]");
+  r.floating("h", h);
+  r.notEmpty("D", h.shape[1]);
+  r.notEmpty("V", weight.shape[0]);
+  r.rows("V", weight.shape[0]);
+  r.shape("weight", weight, {weight.shape[0], h.shape[1]}, "[V, D]");
+  r.shape("targets", targets, {h.shape[0]}, "[N]");
+  r.like("weight", weight, "h", h);
+  r.dtype("targets", targets, DType::i32);
+}
+
+}  // namespace
+
 void check(const LinearCrossEntropy& a) {
   const Rules r("linearCrossEntropy");
-  r.rank("h", a.h, 2, "[N, D]");
-  r.rank("weight", a.weight, 2, "[V, D]");
-  r.floating("h", a.h);
+  checkHead(r, a.h, a.weight, a.targets);
   const int64_t n = a.h.shape[0], d = a.h.shape[1], v = a.weight.shape[0];
-  r.notEmpty("D", d);
-  r.notEmpty("V", v);
-  r.rows("V", v);
-  r.shape("weight", a.weight, {v, d}, "[V, D]");
-  r.shape("targets", a.targets, {n}, "[N]");
   r.shape("weights", a.weights, {n}, "[N]");
   r.shape("losses", a.losses, {n}, "[N]");
   r.shape("dh", a.dh, {n, d}, "[N, D]");
   r.shape("dweight", a.dweight, {v, d}, "[V, D]");
   r.shape("best", a.best, {n}, "[N]");
-  r.like("weight", a.weight, "h", a.h);
-  r.dtype("targets", a.targets, DType::i32);
   r.dtype("weights", a.weights, DType::f32);
   r.dtype("losses", a.losses, DType::f32);
   r.like("dh", a.dh, "h", a.h);
@@ -292,8 +301,43 @@ void check(const LinearCrossEntropy& a) {
     r.fail(code::kInvalidArgument, "weights with dh or dweight", "none", "gradients are those of the sum of weights[n] · losses[n]");
 }
 
+void check(const VocabularyExponentials& a) {
+  const Rules r("vocabularyExponentials");
+  checkHead(r, a.h, a.weight, a.targets);
+  const int64_t n = a.h.shape[0];
+  r.shape("exponentials", a.exponentials, {n, a.weight.shape[0]}, "[N, V]");
+  r.shape("partials", a.partials, {3, n}, "[3, N]");
+  r.dtype("exponentials", a.exponentials, DType::f32);
+  r.dtype("partials", a.partials, DType::f32);
+}
+
+void check(const VocabularyCrossEntropy& a) {
+  const Rules r("vocabularyCrossEntropy");
+  checkHead(r, a.h, a.weight, a.targets);
+  const int64_t n = a.h.shape[0], d = a.h.shape[1], v = a.weight.shape[0];
+  r.rank("partials", a.partials, 3, "[R, 3, N]");
+  const int64_t slices = a.partials.shape[0];
+  r.notEmpty("R", slices);
+  r.shape("partials", a.partials, {slices, 3, n}, "[R, 3, N]");
+  if (a.slice >= slices) r.fail(code::kInvalidArgument, "slice below R, " + std::to_string(slices), std::to_string(a.slice));
+  r.shape("weights", a.weights, {n}, "[N]");
+  r.shape("exponentials", a.exponentials, {n, v}, "[N, V]");
+  r.shape("losses", a.losses, {n}, "[N]");
+  r.shape("dh", a.dh, {n, d}, "[N, D]");
+  r.shape("dweight", a.dweight, {v, d}, "[V, D]");
+  r.dtype("partials", a.partials, DType::f32);
+  r.dtype("weights", a.weights, DType::f32);
+  r.dtype("exponentials", a.exponentials, DType::f32);
+  r.dtype("losses", a.losses, DType::f32);
+  r.like("dh", a.dh, "h", a.h);
+  r.dtype("dweight", a.dweight, DType::f32);
+  if ((a.dh || a.dweight) && !a.weights)
+    r.fail(code::kInvalidArgument, "weights with dh or dweight", "none", "gradients are those of the sum of weights[n] · losses[n]");
+}
+
 void check(const Dropout& a) {
   const Rules r("dropout");
+  if (a.first % 4 != 0) r.fail(code::kInvalidArgument, "first a multiple of 4", std::to_string(a.first));
   r.floating("x", a.x);
   r.like("y", a.y, "x", a.x);
   r.shape("y", a.y, a.x.shape, "x's");

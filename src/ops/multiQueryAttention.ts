@@ -29,6 +29,8 @@ export interface AttentionOptions {
   dropout?: number
   /** Random numbers of the dropout; required with it. */
   random?: RandomWords
+  /** Place of these heads' first among the layer's, of which other ranks have the rest: dropout draws by it. Default 0. */
+  firstHead?: number
 }
 
 /**
@@ -39,7 +41,7 @@ export interface AttentionOptions {
 export function multiQueryAttention(qkv: Tensor, firstRow: Tensor, layout: HeadLayout, options: AttentionOptions = {}): Tensor {
   expectMatrix('multiQueryAttention', { qkv }, 'qkv [N, (H + 2G)·K]')
   expectVector('multiQueryAttention', { firstRow }, 'firstRow [N]')
-  const { scale = 1 / Math.sqrt(layout.width), dropout = 0, random } = options
+  const { scale = 1 / Math.sqrt(layout.width), dropout = 0, random, firstHead = 0 } = options
   if (dropout > 0 && !random) {
     throw new AuroraError({
       code: 'ERR_INVALID_ARGUMENT',
@@ -54,7 +56,7 @@ export function multiQueryAttention(qkv: Tensor, firstRow: Tensor, layout: HeadL
   const noise: RandomWords = random ?? [0, 0, 0, 0]
   const y = emptyLike(qkv, [rows, layout.heads * layout.width])
   const logSumExp = willRecord(qkv) ? emptyLike(qkv, [layout.heads, rows], 'f32') : undefined
-  native.attention(qkv.id, firstRow.id, words, scale, dropout, noise, y.id, logSumExp?.id ?? 0)
+  native.attention(qkv.id, firstRow.id, words, scale, dropout, noise, y.id, logSumExp?.id ?? 0, firstHead)
   record(
     'multiQueryAttention',
     [qkv, firstRow],
@@ -62,7 +64,7 @@ export function multiQueryAttention(qkv: Tensor, firstRow: Tensor, layout: HeadL
     ([dy], grads) => {
       const dqkv = grads.into(qkv)
       if (!dqkv) return
-      native.attentionBackward(dy!.id, qkv.id, firstRow.id, y.id, logSumExp!.id, words, scale, dropout, noise, dqkv.id)
+      native.attentionBackward(dy!.id, qkv.id, firstRow.id, y.id, logSumExp!.id, words, scale, dropout, noise, dqkv.id, firstHead)
     },
     logSumExp ? [qkv, firstRow, y, logSumExp] : [],
   )

@@ -1,6 +1,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { attentionDecode, cacheWrite, type HeadLayout, multiQueryAttention } from '../../src/ops/index.ts'
+import {
+  attentionDecode,
+  cacheWrite,
+  concatColumns,
+  type HeadLayout,
+  multiQueryAttention,
+  sliceColumns,
+} from '../../src/ops/index.ts'
 import { Purpose, RandomStream, randomWords } from '../../src/random/index.ts'
 import { scope, tensor, zeros } from '../../src/tensor/index.ts'
 import { between, checkDerivative, documentStarts, dtypes, noise, seed, tolerances } from '../support/derivatives.ts'
@@ -100,5 +107,23 @@ test('dropout without random numbers is refused', () => {
   const layout = { heads: 2, keyHeads: 1, width: 2 }
   assert.throws(() => multiQueryAttention(zeros([1, 8]), tensor(Int32Array.of(0)), layout, { dropout: 0.1 }), /random/)
 })
+
+test('heads computed apart drop what they drop together', () =>
+  scope(async () => {
+    const [heads, width, rows] = [3, 8, between(3, 11)]
+    const qkv = tensor(noise(rows * (heads + 2) * width), [rows, (heads + 2) * width])
+    const firstRow = tensor(documentStarts(rows))
+    const options = { dropout: 0.3, random: randomWords(seed, Purpose.dropout, 9) }
+    const whole = multiQueryAttention(qkv, firstRow, { heads, keyHeads: 1, width }, options)
+    for (let head = 0; head < heads; head++) {
+      const own = concatColumns([sliceColumns(qkv, head * width, width), sliceColumns(qkv, heads * width, 2 * width)])
+      const y = multiQueryAttention(own, firstRow, { heads: 1, keyHeads: 1, width }, { ...options, firstHead: head })
+      const error = reference.relativeError(
+        await y.read(),
+        Float64Array.from(await sliceColumns(whole, head * width, width).read()),
+      )
+      assert.ok(error < 1e-5, `head ${head}: ${error}, seed ${seed}`)
+    }
+  }))
 
 test.run()

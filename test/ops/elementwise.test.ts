@@ -1,8 +1,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Tape } from '../../src/autograd/index.ts'
 import { add, cast, concatColumns, dropout, embedding, gatherRows, l2Norm, scale, sliceColumns } from '../../src/ops/index.ts'
 import { Purpose, RandomStream, randomWords } from '../../src/random/index.ts'
-import { scope, tensor } from '../../src/tensor/index.ts'
+import { scope, tensor, zeros } from '../../src/tensor/index.ts'
 import { between, checkDerivative, dtypes, noise, random, seed, tolerances } from '../support/derivatives.ts'
 import * as reference from '../support/reference.ts'
 
@@ -141,6 +142,45 @@ test('l2Norm', () =>
     assert.ok(Math.abs(norm / Math.hypot(...values) - 1) < 1e-6)
     assert.not.ok(Number.isFinite(await l2Norm(tensor([1, Number.NaN])).item()))
     assert.not.ok(Number.isFinite(await l2Norm(tensor([1, Number.POSITIVE_INFINITY])).item()))
+  }))
+
+test('dropout of a part draws what dropout of the whole draws there', () =>
+  scope(async () => {
+    const words = randomWords(seed, Purpose.dropout, 5)
+    for (let round = 0; round < 20; round++) {
+      const first = 4 * between(0, 40)
+      const part = between(1, 300)
+      const whole = tensor(noise(first + part))
+      const expected = (await dropout(whole, 0.4, words).read()).subarray(first)
+      assert.equal(await dropout(whole.view(first, [part]), 0.4, words, first).read(), expected, `from ${first}, seed ${seed}`)
+    }
+  }))
+
+test('embedding: a negative id adds nothing, and gets no gradient', () =>
+  scope(async () => {
+    const table = tensor(noise(3 * 9), [3, 9])
+    const positionTable = tensor(noise(2 * 9), [2, 9])
+    table.gradient = zeros([3, 9])
+    positionTable.gradient = zeros([2, 9])
+    const tape = new Tape()
+    const h = tape.run(() =>
+      embedding(tensor(Int32Array.of(2, -1, 1, -2)), tensor(Int32Array.of(-1, 1, 0, -1)), table, positionTable),
+    )
+    const upstream = noise(4 * 9)
+    tape.backward(h, tensor(upstream, [4, 9]))
+    const [t, p, y] = [await table.read(), await positionTable.read(), await h.read()]
+    const row = (of: ArrayLike<number>, n: number) => Array.from({ length: 9 }, (_, j) => of[n * 9 + j]!)
+    const zero = new Array<number>(9).fill(0)
+    assert.equal(row(y, 0), row(t, 2))
+    assert.equal(row(y, 1), row(p, 1))
+    assert.equal(
+      row(y, 2),
+      [...row(t, 1)].map((value, j) => Math.fround(value + row(p, 0)[j]!)),
+    )
+    assert.equal(row(y, 3), zero)
+    const [dt, dp] = [await table.gradient.read(), await positionTable.gradient.read()]
+    assert.equal([row(dt, 0), row(dt, 1), row(dt, 2)], [zero, row(upstream, 2), row(upstream, 0)])
+    assert.equal([row(dp, 0), row(dp, 1)], [row(upstream, 2), row(upstream, 1)])
   }))
 
 test.run()

@@ -14,7 +14,7 @@ void forward(Context& ctx, const Attention& args) {
   const Problem problem(args.layout, args.qkv.shape[0], args.firstRow, args.scale);
   const Lengths<Packed> lengths(problem.width);
   const T* qkv = args.qkv.as<const T>();
-  const DropoutMask dropout(args.random, args.dropout, problem.positions);
+  const DropoutMask dropout(args.random, args.dropout, problem.positions, args.firstHead);
   const int64_t panelSize = lengths.panelsAt(problem.paddedKeys()), rowSize = lengths.rowsAt(problem.paddedKeys());
   const int64_t memorySize = OnlineSoftmax<Packed>::floats(lengths);
   const int64_t atOnce = headsAtOnce(problem, (panelSize + rowSize) * sizeof(Packed), problem.blocks());

@@ -214,7 +214,7 @@ void backward(Context& ctx, const AttentionBackward& args) {
   const T* qkv = args.qkv.as<const T>();
   T* dqkv = args.dqkv.as<T>();
   const float scale = static_cast<float>(args.scale);
-  const DropoutMask dropout(args.random, args.dropout, problem.positions);
+  const DropoutMask dropout(args.random, args.dropout, problem.positions, args.firstHead);
 
   const std::vector<Chunk> chunks = cut(problem);
   const int64_t chunkCount = static_cast<int64_t>(chunks.size());

@@ -1,4 +1,4 @@
-// Dropout of softmax weights: element ((h·N + i)·N + j) of a random sequence decides on the weight of row i of head h for key j,
+// Dropout of softmax weights: element ((h·N + i)·N + j) of a random sequence decides on the weight of row i of the layer's head h for key j,
 // so that forward and backward, and every way of cutting the work, see the same mask.
 #pragma once
 
@@ -16,18 +16,19 @@ class DropoutMask {
 
   /// No dropout.
   DropoutMask() = default;
-  DropoutMask(const RandomKey& random, double probability, int64_t positions)
+  DropoutMask(const RandomKey& random, double probability, int64_t positions, int64_t firstHead)
       : random_(random),
         threshold_(static_cast<uint32_t>(std::ceil(probability * 0x1p24))),
         kept_(static_cast<float>(1 / (1 - probability))),
-        positions_(positions) {}
+        positions_(positions),
+        firstHead_(firstHead) {}
 
   explicit operator bool() const { return threshold_ > 0; }
 
   /// The factors of a row's weights for `count` ≤ kTileKeys keys from `firstKey`: 0 for a dropped weight, else 1/(1 − p). They
   /// lie in `memory`.
   const float* factors(Row row, int64_t firstKey, int count, Factors& memory) const {
-    const int64_t first = (row.head * positions_ + row.position) * positions_ + firstKey, offset = first % kRandomStep;
+    const int64_t first = ((firstHead_ + row.head) * positions_ + row.position) * positions_ + firstKey, offset = first % kRandomStep;
     for (int64_t j = 0; j < offset + count; j += kRandomStep) {
       const WordPairs pairs = randomPairs(random_, first - offset + j);
       const f32v even = factor(pairs.even), odd = factor(pairs.odd);
@@ -44,7 +45,7 @@ class DropoutMask {
   RandomKey random_;
   uint32_t threshold_ = 0;
   float kept_ = 1;
-  int64_t positions_ = 0;
+  int64_t positions_ = 0, firstHead_ = 0;
 };
 
 }  // namespace aurora::cpu::AURORA_ISA::flash

@@ -54,12 +54,19 @@ void dropout(Context& context, const Dropout& args) {
     const T* x = args.x.as<T>();
     T* y = args.y.as<T>();
     const auto keep = [&](u32v words, f32v value) { return select((i32v)((words >> 8) >= threshold), value * scale, f32v{}); };
-    forRanges(context, args.y.size(), kGrain, [&](int64_t begin, int64_t end) {
+    // Steps of random numbers begin before the elements where `first` lies within one.
+    const int64_t shift = args.first % kRandomStep;
+    forRanges(context, args.y.size() + shift, kGrain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i += kRandomStep) {
-        const WordPairs words = randomPairs(args.random, i);
-        const u32v low = (u32v)zipLow((f32v)words.even, (f32v)words.odd), high = (u32v)zipHigh((f32v)words.even, (f32v)words.odd);
-        forVectors(i, std::min(end, i + kRandomStep),
-                   [&](int64_t k, auto count) { store(y + k, keep(k == i ? low : high, load(x + k, count)), count); });
+        const WordPairs words = randomPairs(args.random, args.first - shift + i);
+        u32v halves[2] = {(u32v)zipLow((f32v)words.even, (f32v)words.odd), (u32v)zipHigh((f32v)words.even, (f32v)words.odd)};
+        const int64_t skipped = std::max<int64_t>(shift - i, 0), from = i - shift + skipped, to = std::min(end, i + kRandomStep) - shift;
+        if (skipped > 0) {
+          uint32_t moved[kRandomStep] = {};
+          std::memcpy(moved, reinterpret_cast<const uint32_t*>(halves) + skipped, (kRandomStep - skipped) * sizeof(uint32_t));
+          std::memcpy(halves, moved, sizeof halves);
+        }
+        forVectors(from, to, [&](int64_t k, auto count) { store(y + k, keep(halves[(k - from) / W], load(x + k, count)), count); });
       }
     });
   });

@@ -1,15 +1,18 @@
 // Rows of tables: embedding and its gradient, gathering and scattering of rows.
+#include <algorithm>
+#include <cstring>
+
 #include "core/error.h"
 #include "cpu/loops.h"
 
 namespace aurora::cpu::AURORA_ISA {
 namespace {
 
-/// Reports the first index outside [0, size). Kernels ask before they touch a table.
-bool checkIndices(Context& context, const char* what, const View& indices, int64_t size) {
+/// Reports the first index outside [0, size); negative ones pass where they mean "none". Kernels ask before they touch a table.
+bool checkIndices(Context& context, const char* what, const View& indices, int64_t size, bool negativeAllowed = false) {
   const int32_t* index = indices.as<int32_t>();
   for (int64_t n = 0; n < indices.size(); ++n) {
-    if (index[n] >= 0 && index[n] < size) continue;
+    if (index[n] < size && (index[n] >= 0 || negativeAllowed)) continue;
     context.fail(code::kIndex, std::string(what) + " in [0, " + std::to_string(size) + ")",
                  std::to_string(index[n]) + " at position " + std::to_string(n));
     return false;
@@ -21,6 +24,7 @@ bool checkIndices(Context& context, const char* what, const View& indices, int64
 template <class T>
 void scatterAdd(const T* dh, const int32_t* index, int64_t rows, int64_t width, float* table, int64_t begin, int64_t end) {
   for (int64_t n = 0; n < rows; ++n) {
+    if (index[n] < 0) continue;
     const T* from = dh + n * width;
     float* to = table + index[n] * width;
     forVectors(begin, end, [&](int64_t j, auto count) { store(to + j, load(to + j, count) + load(from + j, count), count); });
@@ -30,26 +34,31 @@ void scatterAdd(const T* dh, const int32_t* index, int64_t rows, int64_t width, 
 }  // namespace
 
 void embedding(Context& context, const Embedding& args) {
-  if (!checkIndices(context, "token ids", args.tokens, args.tokenTable.shape[0])) return;
-  if (!checkIndices(context, "positions", args.positions, args.positionTable.shape[0])) return;
+  if (!checkIndices(context, "token ids", args.tokens, args.tokenTable.shape[0], true)) return;
+  if (!checkIndices(context, "positions", args.positions, args.positionTable.shape[0], true)) return;
   const int64_t width = args.h.shape[1];
   const int32_t *tokens = args.tokens.as<int32_t>(), *positions = args.positions.as<int32_t>();
   withFloat(args.h.dtype, [&](auto type) {
     using T = decltype(type);
     forRanges(context, args.h.shape[0], rowGrain(width), [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
-        const T* token = args.tokenTable.as<T>() + tokens[n] * width;
-        const T* position = args.positionTable.as<T>() + positions[n] * width;
+        const T* token = args.tokenTable.as<T>() + std::max(tokens[n], 0) * width;
+        const T* position = args.positionTable.as<T>() + std::max(positions[n], 0) * width;
         T* h = args.h.as<T>() + n * width;
-        forVectors(0, width, [&](int64_t j, auto count) { store(h + j, load(token + j, count) + load(position + j, count), count); });
+        if (tokens[n] >= 0 && positions[n] >= 0)
+          forVectors(0, width, [&](int64_t j, auto count) { store(h + j, load(token + j, count) + load(position + j, count), count); });
+        else if (tokens[n] >= 0 || positions[n] >= 0)
+          std::memcpy(h, tokens[n] >= 0 ? token : position, width * sizeof(T));
+        else
+          std::memset(h, 0, width * sizeof(T));
       }
     });
   });
 }
 
 void embeddingBackward(Context& context, const EmbeddingBackward& args) {
-  if (args.dtokenTable && !checkIndices(context, "token ids", args.tokens, args.dtokenTable.shape[0])) return;
-  if (args.dpositionTable && !checkIndices(context, "positions", args.positions, args.dpositionTable.shape[0])) return;
+  if (args.dtokenTable && !checkIndices(context, "token ids", args.tokens, args.dtokenTable.shape[0], true)) return;
+  if (args.dpositionTable && !checkIndices(context, "positions", args.positions, args.dpositionTable.shape[0], true)) return;
   const int64_t rows = args.dh.shape[0], width = args.dh.shape[1];
   // Cut by columns: each task walks all rows in order, so that repeated tokens sum the same way whatever the threads.
   constexpr int64_t kColumns = 128;

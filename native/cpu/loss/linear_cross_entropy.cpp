@@ -1,13 +1,12 @@
 // The language model's head: logits = h · weightᵀ, their cross-entropy and its gradients, a chunk of rows at a time. Logits live
 // in f32 in scratch, become gradients in place, and are gone with the chunk. Rows without a target take no part.
 #include <algorithm>
-#include <cmath>
+#include <cstring>
 #include <string>
 
 #include "core/error.h"
 #include "cpu/gemm/gemm.h"
-#include "cpu/loops.h"
-#include "cpu/math.h"
+#include "cpu/loss/softmax.h"
 
 namespace aurora::cpu::AURORA_ISA {
 namespace {
@@ -15,49 +14,7 @@ namespace {
 // Rows of a chunk: with fewer, the weights and their gradient pass through memory more often than the products take time for. The bytes
 // of its logits bound the workspace.
 constexpr int64_t kChunkRows = 512, kChunkBytes = int64_t{128} << 20;
-constexpr int64_t kSumBlock = 1024;                  // elements summed in f32, before the sum goes on in double
 constexpr int kLogits = 0, kRows = 1, kGathered = 2, kGatheredGradient = 3;  // scratch slots
-
-struct Peak {
-  float value;
-  int64_t index;  // the lowest, on ties
-};
-
-Peak peak(const float* z, int64_t V, bool wantIndex) {
-  f32v top = splat(-INFINITY);
-  int64_t j = 0;
-  for (; j + W <= V; j += W) top = max(load(z + j), top);
-  float value = maximum(top);
-  for (; j < V; ++j) value = z[j] > value ? z[j] : value;
-  int64_t index = 0;
-  if (wantIndex)
-    while (index < V - 1 && z[index] != value) ++index;
-  return {value, index};
-}
-
-/// z ← e^(z − top); returns the sum.
-double exponentiate(float* z, int64_t V, float top) {
-  double total = 0;
-  for (int64_t start = 0; start < V; start += kSumBlock) {
-    const int64_t end = start + kSumBlock < V ? start + kSumBlock : V;
-    f32v partial{};
-    forVectors(start, end, [&](int64_t j, auto count) {
-      store(z + j, exp(load(z + j, count) - top), count);
-      partial += load(z + j, count);
-    });
-    total += sum(partial);
-  }
-  return total;
-}
-
-/// The gradient weight·(softmax − one-hot), in T, over the front of the row that held the exponentials.
-template <class T>
-void gradient(float* exponentials, int64_t V, float scale, float weight, int64_t target) {
-  T* out = reinterpret_cast<T*>(exponentials);
-  const float atTarget = exponentials[target] * scale - weight;
-  forVectors(0, V, [&](int64_t j, auto count) { store(out + j, load(exponentials + j, count) * scale, count); });
-  put(out + target, atTarget);
-}
 
 /// Collects the rows that take part: those with a target, or all when the best token of each is asked for. Returns how many, or
 /// −1 when a target is out of range.

@@ -74,7 +74,7 @@ void attention(Context& context, const Attention& args) {
   withFloat(args.qkv.dtype, [&](auto type) {
     using T = decltype(type);
     const AlignedOutput<T> y(context, 1, args.y);
-    const Problem<T> problem(alignedInput<T>(context, 0, args.qkv), args.firstRow, args.layout, args.scale, args.dropout, args.random);
+    const Problem<T> problem(alignedInput<T>(context, 0, args.qkv), args.firstRow, args.layout, args.scale, args.dropout, args.random, args.firstHead);
     withWidth(args.layout.width, [&](auto width) {
       constexpr int W = decltype(width)::value;
       const auto run = args.dropout > 0 ? &forward<T, W, true> : &forward<T, W, false>;

@@ -27,7 +27,7 @@ void attentionBackward(Context& context, const AttentionBackward& args) {
   if (args.qkv.size() == 0) return;
   withFloat(args.qkv.dtype, [&](auto type) {
     using T = decltype(type);
-    const Problem<T> problem(alignedInput<T>(context, 0, args.qkv), args.firstRow, args.layout, args.scale, args.dropout, args.random);
+    const Problem<T> problem(alignedInput<T>(context, 0, args.qkv), args.firstRow, args.layout, args.scale, args.dropout, args.random, args.firstHead);
     const T *y = alignedInput<T>(context, 1, args.y), *dy = alignedInput<T>(context, 2, args.dy);
     const AlignedOutput<T> dqkv(context, 3, args.dqkv);
     const int64_t rows = problem.rows() * problem.keyHeads;

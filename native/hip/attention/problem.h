@@ -82,8 +82,10 @@ struct Problem {
   int64_t groupWidth;  // from one key head's queries to the next one's
   float scale;         // of scores, to units of log 2
   DropoutMask dropout;
+  int64_t firstHead;   // among the layer's heads, for dropout
 
-  Problem(const T* projections, const View& first, const HeadLayout& layout, double scoreScale, double dropoutProbability, const RandomKey& random)
+  Problem(const T* projections, const View& first, const HeadLayout& layout, double scoreScale, double dropoutProbability, const RandomKey& random,
+          int64_t firstHead)
       : qkv(projections),
         firstRow(first.as<const int32_t>()),
         positions(static_cast<int>(first.size())),
@@ -93,7 +95,8 @@ struct Problem {
         rowWidth(layout.rowWidth()),
         groupWidth((sharing + 2) * layout.width),
         scale(static_cast<float>(scoreScale * 1.4426950408889634)),
-        dropout{random, static_cast<uint32_t>(std::ceil(dropoutProbability * 0x1p24)), static_cast<float>(1 / (1 - dropoutProbability))} {}
+        dropout{random, static_cast<uint32_t>(std::ceil(dropoutProbability * 0x1p24)), static_cast<float>(1 / (1 - dropoutProbability))},
+        firstHead(firstHead) {}
 
   AURORA_DEVICE int64_t rows() const { return static_cast<int64_t>(positions) * sharing; }
   /// The first key that a position sees, given its firstRow.
@@ -114,7 +117,7 @@ struct Problem {
   AURORA_DEVICE int64_t rowAt(int keyHead, Row row) const { return static_cast<int64_t>(row.position) * keyHeads * sharing + head(keyHead, row); }
   AURORA_DEVICE int64_t logSumExpAt(int keyHead, Row row) const { return static_cast<int64_t>(head(keyHead, row)) * positions + row.position; }
   AURORA_DEVICE uint64_t dropoutAt(int keyHead, Row row, int key) const {
-    return static_cast<uint64_t>(logSumExpAt(keyHead, row)) * static_cast<uint64_t>(positions) + static_cast<uint64_t>(key);
+    return static_cast<uint64_t>(logSumExpAt(keyHead, row) + firstHead * positions) * static_cast<uint64_t>(positions) + static_cast<uint64_t>(key);
   }
 };
 

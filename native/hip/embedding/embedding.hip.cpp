@@ -22,7 +22,7 @@ AURORA_KERNEL(kThreads) void embeddingKernel(const T* tokenTable, Indices tokens
   forGrid(count * width, [&](int64_t i) {
     const int64_t n = i / width, column = i - n * width;
     const int64_t token = tokens[n], position = positions[n];
-    if (token >= 0 && position >= 0) put(h + i, get(tokenTable + token * width + column) + get(positionTable + position * width + column));
+    put(h + i, (token >= 0 ? get(tokenTable + token * width + column) : 0) + (position >= 0 ? get(positionTable + position * width + column) : 0));
   });
 }
 
@@ -122,8 +122,8 @@ void gatherRowsBackward(Context& context, const GatherRowsBackward& args) {
 
 void embedding(Context& context, const Embedding& args) {
   const int64_t count = args.h.shape[0], width = args.h.shape[1];
-  const Indices tokens = context.indices(inRange("token ids", args.tokenTable.shape[0]), args.tokens, args.tokenTable.shape[0]);
-  const Indices positions = context.indices(inRange("positions", args.positionTable.shape[0]), args.positions, args.positionTable.shape[0]);
+  const Indices tokens = context.indices(inRange("token ids", args.tokenTable.shape[0]), args.tokens, args.tokenTable.shape[0], true);
+  const Indices positions = context.indices(inRange("positions", args.positionTable.shape[0]), args.positions, args.positionTable.shape[0], true);
   withFloat(args.h.dtype, [&](auto type) {
     using T = decltype(type);
     launch<embeddingKernel<T>>(context.queue, blocksFor(count * width, kThreads), kThreads, 0, args.tokenTable.as<T>(), tokens, args.positionTable.as<T>(),
@@ -134,7 +134,7 @@ void embedding(Context& context, const Embedding& args) {
 void embeddingBackward(Context& context, const EmbeddingBackward& args) {
   const auto sum = [&](const char* what, const View& indices, const View& table) {
     if (!table) return;
-    const Indices rows = context.indices(inRange(what, table.shape[0]), indices, table.shape[0]);
+    const Indices rows = context.indices(inRange(what, table.shape[0]), indices, table.shape[0], true);
     withFloat(args.dh.dtype, [&](auto type) { sumRows<decltype(type)>(context, args.dh, rows, table.as<float>(), true); });
   };
   sum("token ids", args.tokens, args.dtokenTable);

@@ -11,12 +11,12 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kBlock = 4;  // elements of a Philox block
 
-/// y[i] = element(x[i], word i) for all i, x optional. `four` turns a block's words and values into four results.
+/// y[i] = element(x[i], word 4·firstBlock + i) for all i, x optional. `four` turns a block's words and values into four results.
 template <class T, class Four>
-AURORA_DEVICE void forBlocks(const T* x, T* y, int64_t n, const RandomKey& random, Four&& four) {
+AURORA_DEVICE void forBlocks(const T* x, T* y, int64_t n, const RandomKey& random, int64_t firstBlock, Four&& four) {
   const bool whole = aligned<kBlock * sizeof(T)>(x, y);
   forGrid((n + kBlock - 1) / kBlock, [&](int64_t block) {
-    const auto words = randomBlock(random, static_cast<uint64_t>(block));
+    const auto words = randomBlock(random, static_cast<uint64_t>(firstBlock + block));
     const int64_t first = block * kBlock;
     const bool full = whole && first + kBlock <= n;
     Run<kBlock, T> run{};
@@ -33,8 +33,8 @@ AURORA_DEVICE void forBlocks(const T* x, T* y, int64_t n, const RandomKey& rando
 }
 
 template <class T>
-AURORA_KERNEL(kThreads) void dropoutKernel(const T* x, uint32_t threshold, float scale, RandomKey random, T* y, int64_t n) {
-  forBlocks(x, y, n, random, [&](const std::array<uint32_t, 4>& words, T* values) {
+AURORA_KERNEL(kThreads) void dropoutKernel(const T* x, uint32_t threshold, float scale, RandomKey random, int64_t firstBlock, T* y, int64_t n) {
+  forBlocks(x, y, n, random, firstBlock, [&](const std::array<uint32_t, 4>& words, T* values) {
     AURORA_UNROLL
     for (int i = 0; i < kBlock; ++i) put(values + i, words[i] >> 8 >= threshold ? get(values + i) * scale : 0.0f);
   });
@@ -42,7 +42,7 @@ AURORA_KERNEL(kThreads) void dropoutKernel(const T* x, uint32_t threshold, float
 
 template <class T>
 AURORA_KERNEL(kThreads) void uniformKernel(T* y, float low, float range, RandomKey random, int64_t n) {
-  forBlocks<T>(nullptr, y, n, random, [&](const std::array<uint32_t, 4>& words, T* values) {
+  forBlocks<T>(nullptr, y, n, random, 0, [&](const std::array<uint32_t, 4>& words, T* values) {
     AURORA_UNROLL
     for (int i = 0; i < kBlock; ++i) put(values + i, (Unfused(uniform(words[i])) * range + low).value);
   });
@@ -79,7 +79,7 @@ AURORA_DEVICE inline void boxMuller(uint32_t even, uint32_t odd, float& first, f
 
 template <class T>
 AURORA_KERNEL(kThreads) void normalKernel(T* y, float mean, float std, RandomKey random, int64_t n) {
-  forBlocks<T>(nullptr, y, n, random, [&](const std::array<uint32_t, 4>& words, T* values) {
+  forBlocks<T>(nullptr, y, n, random, 0, [&](const std::array<uint32_t, 4>& words, T* values) {
     AURORA_UNROLL
     for (int i = 0; i < kBlock; i += 2) {
       float first, second;
@@ -101,7 +101,7 @@ void dropout(Context& context, const Dropout& args) {
   const int64_t n = args.y.size();
   withFloat(args.y.dtype, [&](auto type) {
     using T = decltype(type);
-    launch<dropoutKernel<T>>(context.queue, gridFor(n), kThreads, 0, args.x.as<T>(), threshold, scale, args.random, args.y.as<T>(), n);
+    launch<dropoutKernel<T>>(context.queue, gridFor(n), kThreads, 0, args.x.as<T>(), threshold, scale, args.random, args.first / kBlock, args.y.as<T>(), n);
   });
 }
 
