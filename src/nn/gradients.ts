@@ -10,9 +10,9 @@ export class GradientBuffer {
   readonly #parameters: Parameter[] = []
 
   /** Gives every trainable parameter its view of the buffer as `gradient`. */
-  constructor(store: ParameterStore) {
+  constructor(store: ParameterStore, multiple: number) {
     const length = store.segments().reduce((sum, segment) => sum + segment.length, 0)
-    this.tensor = keep(zeros([length], { dtype: 'f32', device: store.flat.device }))
+    this.tensor = keep(zeros([Math.ceil(length / multiple) * multiple], { dtype: 'f32', device: store.flat.device }))
     for (const [parameter, offset] of store.stateOffsets()) {
       parameter.gradient = keep(this.tensor.view(offset, parameter.shape))
       this.#parameters.push(parameter)

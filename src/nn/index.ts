@@ -1,4 +1,5 @@
 export { GradientBuffer } from './gradients.ts'
 export { type Attend, Embedding, LayerNorm, Linear, MLP, MultiQueryAttention } from './layers.ts'
 export { type Initial, namedSpecs, Parameter, type ParameterSpec, type ParameterTree } from './parameter.ts'
-export { ParameterGroup, ParameterStore, type Segment } from './store.ts'
+export { localShape, type Piece, type Place, piecesOf, type Split, share } from './split.ts'
+export { fillInitial, ParameterGroup, ParameterStore, type Segment } from './store.ts'

@@ -10,7 +10,10 @@ const one: Initial = { kind: 'constant', value: 1 }
 /** y = activation(x · weightᵀ + bias), weight [outputs, inputs]. */
 export class Linear {
   readonly weight: Parameter
-  readonly bias: Parameter
+  /** Absent where another rank adds it. */
+  readonly bias: Parameter | undefined
+  /** The operation; a parallel plan puts one in its place that exchanges with other ranks. */
+  compute: (x: Tensor, weight: Tensor, bias: Tensor | undefined, activation: Activation) => Tensor = linear
 
   static parameters(inputs: number, outputs: number, std: number): ParameterTree {
     return { weight: { shape: [outputs, inputs], initial: { kind: 'normal', std } }, bias: { shape: [outputs], initial: zero } }
@@ -18,12 +21,12 @@ export class Linear {
 
   constructor(parameters: ParameterGroup) {
     this.weight = parameters.get('weight')
-    this.bias = parameters.get('bias')
+    this.bias = parameters.find('bias')
   }
 
   /** x [N, inputs] → [N, outputs]. */
   forward(x: Tensor, activation: Activation = 'none'): Tensor {
-    return linear(x, this.weight, this.bias, activation)
+    return this.compute(x, this.weight, this.bias, activation)
   }
 }
 

@@ -2,7 +2,7 @@ import { AuroraError } from '../errors.ts'
 import { Purpose, randomWords } from '../random/index.ts'
 import { type Device, type DType, fill, fillNormal, keep, sizeOf, type Tensor, zeros } from '../tensor/index.ts'
 import { GradientBuffer } from './gradients.ts'
-import { decaysByDefault, namedSpecs, Parameter, type ParameterSpec, type ParameterTree } from './parameter.ts'
+import { decaysByDefault, type Initial, namedSpecs, Parameter, type ParameterSpec, type ParameterTree } from './parameter.ts'
 
 /** Every parameter begins at a multiple of this many elements: aligned for vector loads and for cutting into shards. */
 const alignment = 32
@@ -48,7 +48,7 @@ export class ParameterStore {
 
   /** The parameter of that full name. */
   get(name: string): Parameter {
-    const parameter = this.#byName.get(name)
+    const parameter = this.find(name)
     if (parameter) return parameter
     throw new AuroraError({
       code: 'ERR_INVALID_ARGUMENT',
@@ -60,6 +60,10 @@ export class ParameterStore {
     })
   }
 
+  find(name: string): Parameter | undefined {
+    return this.#byName.get(name)
+  }
+
   /** The parameters below a prefix, for the layer that declared them. */
   group(prefix: string): ParameterGroup {
     return new ParameterGroup(this, `${prefix}.`)
@@ -67,11 +71,7 @@ export class ParameterStore {
 
   /** Overwrites all with their initial values: a function of the seed and of each parameter's place in the model. */
   initialize(seed: number | bigint): void {
-    this.parameters.forEach((parameter, index) => {
-      const { initial } = parameter
-      if (initial.kind === 'normal') fillNormal(parameter, 0, initial.std, randomWords(seed, Purpose.init, index))
-      else fill(parameter, initial.value)
-    })
+    for (const [index, parameter] of this.parameters.entries()) fillInitial(parameter, parameter.initial, seed, index)
   }
 
   /** Freezes the parameters whose names match a pattern ('transformer.h.0.*', '*.bias'): `*` is any characters, `?` one. */
@@ -116,9 +116,12 @@ export class ParameterStore {
     return offsets
   }
 
-  /** Makes (once) the f32 buffer of main gradients and gives every trainable parameter its view of it. */
-  attachGradients(): GradientBuffer {
-    this.#gradients ??= new GradientBuffer(this)
+  /**
+   * Makes (once) the f32 buffer of main gradients and gives every trainable parameter its view of it.
+   * @param multiple the buffer's length is padded to a multiple of it, to be cut into equal shards
+   */
+  attachGradients(multiple = 1): GradientBuffer {
+    this.#gradients ??= new GradientBuffer(this, multiple)
     return this.#gradients
   }
 
@@ -182,9 +185,19 @@ export class ParameterGroup {
     return this.#store.get(this.#prefix + name)
   }
 
+  find(name: string): Parameter | undefined {
+    return this.#store.find(this.#prefix + name)
+  }
+
   group(prefix: string): ParameterGroup {
     return this.#store.group(this.#prefix + prefix)
   }
+}
+
+/** The initial values of the model's parameter number `index`. */
+export function fillInitial(parameter: Tensor, initial: Initial, seed: number | bigint, index: number): void {
+  if (initial.kind === 'normal') fillNormal(parameter, 0, initial.std, randomWords(seed, Purpose.init, index))
+  else fill(parameter, initial.value)
 }
 
 function paddedSize(parameter: Pick<ParameterSpec, 'shape'>): number {

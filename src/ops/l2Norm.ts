@@ -2,10 +2,9 @@ import { native } from '../native.ts'
 import { emptyLike, type Tensor } from '../tensor/index.ts'
 import { expectTensor } from './check.ts'
 
-/** √Σ x² → f32 [1]; x f32 of any shape. Not finite when an element is not. No derivative. */
-export function l2Norm(x: Tensor): Tensor {
+/** √Σ x², a tensor [1]; x f32 of any shape. Not finite when any element is not. No derivative. @param out receives it, instead of a fresh tensor */
+export function l2Norm(x: Tensor, out: Tensor = emptyLike(x, [1])): Tensor {
   expectTensor('l2Norm', 'x', x)
-  const norm = emptyLike(x, [1], 'f32')
-  native.l2Norm(x.id, norm.id)
-  return norm
+  native.l2Norm(x.id, out.id)
+  return out
 }

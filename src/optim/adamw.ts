@@ -1,5 +1,5 @@
 import { AuroraError } from '../errors.ts'
-import type { GradientBuffer, ParameterStore } from '../nn/index.ts'
+import type { GradientBuffer, Parameter, ParameterStore } from '../nn/index.ts'
 import { adamw } from '../ops/index.ts'
 import { Purpose, randomWords } from '../random/index.ts'
 import { copy, keep, scope, type Tensor, zeros } from '../tensor/index.ts'
@@ -70,6 +70,21 @@ export function clipScale(norm: number, clip: number | undefined): number {
   return clip === undefined ? 1 : Math.min(1, clip / (norm + 1e-6))
 }
 
+/** Elements [begin, end) of the trainable ranges, as main gradients lie. */
+export interface Interval {
+  begin: number
+  end: number
+}
+
+/** Of a parameter the elements [begin, end), with this optimizer's state of them. */
+export interface StatePiece {
+  parameter: Parameter
+  begin: number
+  end: number
+  /** By kind ('exp_avg', 'exp_avg_sq', 'master'), f32 [end − begin]: views of the state. */
+  state: Readonly<Record<string, Tensor>>
+}
+
 /** Adds ranges of a model's flat buffers one update after another; its state (moments, f32 master weights) is as flat. */
 export class AdamW {
   readonly options: AdamWOptions
@@ -77,11 +92,13 @@ export class AdamW {
   steps = 0
   readonly #seed: number
   readonly #store: ParameterStore
+  /** What this optimizer updates, in order; its buffers hold these one after another. */
+  readonly #owned: readonly Interval[]
   readonly #m: Tensor
   readonly #v: Tensor
   /** f32 copy of bf16 parameters, which are its rounded image; an f32 model is its own, and so is one that is rounded stochastically. */
   readonly #master: Tensor | undefined
-  /** For each segment, its views of parameters, gradients and state. */
+  /** For each piece of a segment that it owns, its views of parameters, gradients and state. */
   readonly #ranges: {
     offset: number
     decay: boolean
@@ -92,28 +109,42 @@ export class AdamW {
     master: Tensor | undefined
   }[]
 
-  /** Takes what is trainable now; `gradients` are the store's. Master weights begin as the parameters are now. `seed`: of stochastic rounding. */
-  constructor(store: ParameterStore, gradients: GradientBuffer, options: AdamWOptions, seed = 0) {
+  /**
+   * Takes what is trainable now; `gradients` are the store's. Master weights begin as the parameters are now.
+   * @param seed of stochastic rounding
+   * @param owned the part that it updates and keeps state of, in rising order; default all
+   */
+  constructor(
+    store: ParameterStore,
+    gradients: GradientBuffer,
+    options: AdamWOptions,
+    seed = 0,
+    owned: readonly Interval[] = [{ begin: 0, end: gradients.tensor.size }],
+  ) {
     this.#seed = seed
     this.#store = store
+    this.#owned = owned
     this.options = options
-    const { size, device } = gradients.tensor
+    const { device } = gradients.tensor
+    const size = owned.reduce((sum, { begin, end }) => sum + end - begin, 0)
     const buffer = () => keep(zeros([size], { dtype: 'f32', device }))
     this.#m = buffer()
     this.#v = buffer()
     this.#master = store.flat.dtype === 'bf16' && !options.stochasticRounding ? buffer() : undefined
-    this.#ranges = store.segments().map(({ offset, stateOffset, length, decay }) => {
-      const state = (of: Tensor) => keep(of.view(stateOffset, [length]))
-      return {
-        offset,
-        decay,
-        parameter: keep(store.flat.view(offset, [length])),
-        gradient: state(gradients.tensor),
-        m: state(this.#m),
-        v: state(this.#v),
-        master: this.#master && state(this.#master),
-      }
-    })
+    this.#ranges = store.segments().flatMap(({ offset, stateOffset, length, decay }) =>
+      this.#within(stateOffset, length).map(({ begin, end, at }) => {
+        const state = (of: Tensor) => keep(of.view(at, [end - begin]))
+        return {
+          offset: offset + begin - stateOffset,
+          decay,
+          parameter: keep(store.flat.view(offset + begin - stateOffset, [end - begin])),
+          gradient: keep(gradients.tensor.view(begin, [end - begin])),
+          m: state(this.#m),
+          v: state(this.#v),
+          master: this.#master && state(this.#master),
+        }
+      }),
+    )
     this.syncMaster()
   }
 
@@ -146,16 +177,27 @@ export class AdamW {
   /**
    * The state as logical tensors, whatever the layout of the buffers: `exp_avg.<parameter>`, `exp_avg_sq.<parameter>` and, with
    * master weights, `master.<parameter>`, all f32 in the parameter's shape. They are views: reading saves the state, writing restores it.
+   * Of an optimizer that owns all.
    */
   state(): { name: string; tensor: Tensor }[] {
+    return scope(() =>
+      this.pieces().flatMap(({ parameter, state }) =>
+        Object.entries(state).map(([kind, flat]) => ({
+          name: `${kind}.${parameter.name}`,
+          tensor: flat.reshape(parameter.shape),
+        })),
+      ),
+    )
+  }
+
+  /** The state of what it owns, parameter by parameter. */
+  pieces(): StatePiece[] {
     const buffers = Object.entries({ exp_avg: this.#m, exp_avg_sq: this.#v, master: this.#master })
-    return buffers.flatMap(([kind, buffer]) =>
-      buffer === undefined
-        ? []
-        : [...this.#store.stateOffsets()].map(([parameter, offset]) => ({
-            name: `${kind}.${parameter.name}`,
-            tensor: buffer.view(offset, parameter.shape),
-          })),
+    return [...this.#store.stateOffsets()].flatMap(([parameter, offset]) =>
+      this.#within(offset, parameter.size).map(({ begin, end, at }) => {
+        const views = buffers.flatMap(([kind, buffer]) => (buffer ? [[kind, buffer.view(at, [end - begin])]] : []))
+        return { parameter, begin: begin - offset, end: end - offset, state: Object.fromEntries(views) }
+      }),
     )
   }
 
@@ -175,5 +217,16 @@ export class AdamW {
 
   [Symbol.dispose](): void {
     this.dispose()
+  }
+
+  /** What it owns of [start, start + length), each with its place `at` in the buffers of the state. */
+  #within(start: number, length: number): (Interval & { at: number })[] {
+    let place = 0
+    return this.#owned.flatMap(owned => {
+      const [begin, end] = [Math.max(start, owned.begin), Math.min(start + length, owned.end)]
+      const at = place + begin - owned.begin
+      place += owned.end - owned.begin
+      return begin < end ? [{ begin, end, at }] : []
+    })
   }
 }

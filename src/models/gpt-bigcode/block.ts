@@ -1,5 +1,6 @@
+import { checkpoint } from '../../autograd/index.ts'
 import { type Attend, LayerNorm, Linear, MLP, MultiQueryAttention, type ParameterGroup } from '../../nn/index.ts'
-import type { Tensor } from '../../tensor/index.ts'
+import { scope, type Tensor } from '../../tensor/index.ts'
 import { activationOf, type GPTBigCodeConfig } from './config.ts'
 import type { Dropout } from './dropout.ts'
 
@@ -41,4 +42,25 @@ export class Block {
     const transformed = this.mlp.forward(x2)
     return [h2, pass.dropout?.branch(transformed, layer, 'mlpBranch') ?? transformed]
   }
+}
+
+/**
+ * h [N, D], which is taken over, through blocks one after another: the residual stream and the branch still to be added to it.
+ * @param checkpointing store only the inputs of each block while recording, and compute it once more in the backward pass
+ */
+export function runBlocks(
+  blocks: readonly Block[],
+  h: Tensor,
+  pass: Pass,
+  checkpointing: boolean,
+): [h: Tensor, branch: Tensor | undefined] {
+  let stream: [Tensor, Tensor | undefined] = [h, undefined]
+  for (const block of blocks) {
+    const inputs = stream.filter(tensor => tensor !== undefined) as [Tensor, Tensor?]
+    const run = () => block.forward(inputs[0], inputs[1], pass)
+    stream = checkpointing ? checkpoint(run, [...(inputs as Tensor[]), ...pass.reads]) : scope(run)
+    // Whatever the tape needs of them it holds.
+    for (const input of inputs) input?.dispose()
+  }
+  return stream
 }

@@ -16,12 +16,17 @@ export class Dropout {
   readonly #rates: DropoutRates
   readonly #seed: number | bigint
   readonly #step: number
+  readonly #firstRow: number
 
-  /** @param step a number of its own for each forward pass of the training run, below 2^32 */
-  constructor(rates: DropoutRates, seed: number | bigint, step: number) {
+  /**
+   * @param step a number of its own for each forward pass of the training run, below 2^32
+   * @param firstRow the place of these rows' first among the pass's, of which other ranks have the rest
+   */
+  constructor(rates: DropoutRates, seed: number | bigint, step: number, firstRow = 0) {
     this.#rates = rates
     this.#seed = seed
     this.#step = step
+    this.#firstRow = firstRow
   }
 
   embedding(h: Tensor): Tensor {
@@ -39,7 +44,7 @@ export class Dropout {
   }
 
   #drop(x: Tensor, rate: number, layer: number, where: keyof typeof place): Tensor {
-    return rate > 0 ? dropout(x, rate, this.#words(layer, where)) : x
+    return rate > 0 ? dropout(x, rate, this.#words(layer, where), this.#firstRow * x.shape[1]!) : x
   }
 
   /** Purposes stay below 256; layer and place go above. */

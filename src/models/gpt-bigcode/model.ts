@@ -1,11 +1,10 @@
-import { checkpoint } from '../../autograd/index.ts'
 import { Embedding, LayerNorm, ParameterStore } from '../../nn/index.ts'
 import { type HeadLayout, linear, linearCrossEntropy, multiQueryAttention } from '../../ops/index.ts'
 import { type Device, device, scope, type Tensor, tensor } from '../../tensor/index.ts'
-import { Block, type Pass } from './block.ts'
+import { Block, type Pass, runBlocks } from './block.ts'
 import { completeConfig, type GPTBigCodeConfig } from './config.ts'
 import { Dropout } from './dropout.ts'
-import { matrixWeights, parameterTree } from './parameters.ts'
+import { parameterTree, trainingFlops } from './parameters.ts'
 import { loadPretrained, type PretrainedOptions, type SaveOptions, savePretrained } from './pretrained.ts'
 import { checkRows, type TokenRows, type TrainingRows } from './rows.ts'
 
@@ -112,15 +111,7 @@ export class GPTBigCode {
   forward(tokens: Tensor, positions: Tensor, pass: Pass): Tensor {
     return scope(() => {
       const embedded = this.embedding.forward(tokens, positions)
-      let h = pass.dropout?.embedding(embedded) ?? embedded
-      let branch: Tensor | undefined
-      for (const block of this.blocks) {
-        const inputs = branch ? ([h, branch] as const) : ([h] as const)
-        const run = () => block.forward(inputs[0], inputs[1], pass)
-        ;[h, branch] = this.checkpointing ? checkpoint(run, [...inputs, ...pass.reads]) : scope(run)
-        // Whatever the tape needs of them it holds.
-        for (const input of inputs) input.dispose()
-      }
+      const [h, branch] = runBlocks(this.blocks, pass.dropout?.embedding(embedded) ?? embedded, pass, this.checkpointing)
       const [, y] = this.finalNorm.forward(h, branch)
       return y
     })
@@ -137,14 +128,9 @@ export class GPTBigCode {
   }
 
   /**
-   * Model FLOPs to train on one token of sequences of `length`, forward and backward: 6·W + 6·L·D·(length + 1).
-   * W counts the weights of all matrix products (blocks and head; embedding look-ups are none); a weight costs 2 forward and 4
-   * backward. Attention costs 4·D forward for each row attended to, of which causality leaves (length + 1)/2 on average, and
-   * twice that backward. Recomputation is not counted.
-   */
+   * Model FLOPs to train on one token of sequences of `length`, forward and backward; see trainingFlops. */
   flopsPerToken(length: number): number {
-    const { nEmbd, nLayer } = this.config
-    return 6 * matrixWeights(this.config) + 6 * nLayer * nEmbd * (length + 1)
+    return trainingFlops(this.config, length)
   }
 
   dispose(): void {
