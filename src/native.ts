@@ -1,6 +1,6 @@
 /**
  * The native add-on's surface, typed: every native function once. Nothing above this file knows how the add-on is found
- * or loaded, and only `tensor/` and `ops/` call it. Tensors cross as ids (a number that carries a generation, so that a
+ * or loaded, and only `tensor/`, `ops/` and `parallel/group.ts` call it. Tensors cross as ids (a number that carries a generation, so that a
  * stale or forged one is an error); an optional tensor that is not given crosses as 0.
  *
  * Every function throws an AuroraError for any wrong argument. Operations enqueue on the device's current stream and
@@ -27,6 +27,10 @@ export type WireCode = number
 export type ActivationCode = number
 /** multiplyAdd = 0, dotBf16 = 1, read = 2, copy = 3, update = 4. */
 export type ProbeCode = number
+/** A communicator made by `beginCommunicator`; never used again for another. */
+export type CommunicatorId = number
+/** sum = 0, max = 1. */
+export type ReductionCode = number
 /** Philox key and stream (src/random): [key0, key1, stream0, stream1], each an unsigned 32-bit integer. */
 export type RandomWords = readonly [number, number, number, number]
 /** Query heads, key/value heads (1, or as many as query heads), head width. */
@@ -55,9 +59,9 @@ export interface DeviceInfo {
   }
 }
 
-/** A device module: a shared library beside the add-on, opened when a device of its kind is asked for. */
+/** A module: a shared library beside the add-on, opened when a device of its kind, or communication through it, is asked for. */
 export interface ModuleFile {
-  /** 'hip', 'cuda', 'emulator' or 'emulator:32'. */
+  /** Of devices: 'hip', 'cuda', 'emulator' or 'emulator:32'. Of communication: 'gloo'. */
   kind: string
   /** The command that builds it. */
   build: string
@@ -66,7 +70,7 @@ export interface ModuleFile {
   path: string
 }
 
-/** What a device module found on this machine. */
+/** What a module found on this machine. */
 export interface ModuleContents {
   devices: DeviceInfo[]
   /** Vendors' libraries it uses; `path` is '' when one was not found, and `error` has the loader's words. */
@@ -91,9 +95,9 @@ export interface Native {
   // --- devices, streams, memory -------------------------------------------------------------------------------------
   openDevice(name: string): DeviceId
   deviceInfo(device: DeviceId): DeviceInfo
-  /** The device modules there could be; opens none. AURORA_MODULE_PATH names the folders they are in, unless beside the add-on. */
+  /** The modules there could be; opens none. AURORA_MODULE_PATH names the folders they are in, unless beside the add-on. */
   modules(): ModuleFile[]
-  /** Opens a device module and asks its driver. A driver may crash: see tensor/trial.ts. */
+  /** Opens a module and asks its driver. A driver may crash: see tensor/trial.ts. */
   openModule(kind: string): ModuleContents
   memory(device: DeviceId): MemoryStats
   /** Sets `peak` back to `allocated`. */
@@ -121,6 +125,35 @@ export interface Native {
   write(y: Id, bytes: ArrayBufferView, wire: WireCode): void
   /** The tensor's elements, converted to `wire`, in a fresh ArrayBuffer. */
   read(x: Id, wire: WireCode): Promise<ArrayBuffer>
+
+  // --- communication: see native/comm/communicator.h and src/parallel/group.ts ---------------------------------------
+  /**
+   * This rank's end of a group of `size`: kind 'single' (size 1), 'gloo' (CPU) or 'nccl' (GPU; RCCL on AMD). `host` is the local address that
+   * Gloo listens on; no wait takes longer than `timeoutMs`; `name` and `ranks` (of the world, in order) are for errors. What the other
+   * ranks get to know of it is `address`.
+   */
+  beginCommunicator(
+    device: DeviceId,
+    kind: string,
+    rank: number,
+    size: number,
+    options: { host: string; timeoutMs: number; name: string; ranks: readonly number[] },
+  ): { id: CommunicatorId; address: ArrayBuffer }
+  /** Connects it, given all ranks' addresses in order. */
+  connectCommunicator(id: CommunicatorId, addresses: readonly ArrayBufferView[]): Promise<void>
+  allReduce(id: CommunicatorId, x: Id, reduction: ReductionCode): void
+  allGather(id: CommunicatorId, x: Id, y: Id): void
+  reduceScatter(id: CommunicatorId, x: Id, y: Id, reduction: ReductionCode): void
+  broadcast(id: CommunicatorId, x: Id, root: number): void
+  send(id: CommunicatorId, x: Id, to: number): void
+  receive(id: CommunicatorId, x: Id, from: number): void
+  barrier(id: CommunicatorId): void
+  /** Runs when all that was sent has left this process. */
+  flush(id: CommunicatorId): void
+  /** What runs, and all that follows, fails with ERR_COMMUNICATION and this reason. */
+  abortCommunicator(id: CommunicatorId, reason: string): void
+  /** Ends it when the work enqueued on the current stream has run; the id is an error from now on. */
+  closeCommunicator(id: CommunicatorId): void
 
   // --- operations: see native/core/backend.h and src/ops/ -----------------------------------------------------------
   fill(y: Id, value: number): void
