@@ -1,0 +1,1 @@
+export { type Exchange, type JoinOptions, World } from './world.ts'
