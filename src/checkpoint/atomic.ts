@@ -29,14 +29,23 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
+export interface AtomicFileOptions {
+  /** Make the folder, too, when it is not there (default). Not for folders that another process makes and may have removed. */
+  createFolder?: boolean
+}
+
 /**
  * Writes the file `path` through `write`, which gets an empty file open for writing. When `write` fails, what was at `path`
  * before is still there and nothing else is left.
  */
-export async function atomicFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+export async function atomicFile(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  { createFolder = true }: AtomicFileOptions = {},
+): Promise<void> {
   const temporary = temporaryBeside(path)
   try {
-    await mkdir(dirname(path), { recursive: true })
+    if (createFolder) await mkdir(dirname(path), { recursive: true })
     const file = await open(temporary, 'wx')
     try {
       await write(file)
