@@ -76,13 +76,18 @@ export async function atomicFolder(path: string, write: (folder: string) => Prom
   try {
     await mkdir(temporary, { recursive: true })
     await write(temporary)
-    await syncTree(temporary)
-    await replaceFolder(temporary, path)
-    await syncPath(dirname(path))
+    await giveName(temporary, path)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     throw fileError('write', path, error)
   }
+}
+
+/** Gives the folder `temporary`, which is beside `path`, the name `path` once all of it is on the disk; what has the name is replaced. */
+export async function giveName(temporary: string, path: string): Promise<void> {
+  await syncTree(temporary)
+  await replaceFolder(temporary, path)
+  await syncPath(dirname(path))
 }
 
 async function replaceFolder(from: string, to: string): Promise<void> {

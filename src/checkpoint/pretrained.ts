@@ -9,6 +9,7 @@ import type { Tensor } from '../tensor/index.ts'
 import { syncPath, writeFileAtomic } from './atomic.ts'
 import { fileError } from './files.ts'
 import { manifestName } from './manifest.ts'
+import { refuseMegatron } from './megatron.ts'
 import { planTensor, SafetensorsReader, type TensorToWrite, writeSafetensors } from './safetensors.ts'
 import { duplicateKey, maxHeaderBytes, type TensorInfo } from './safetensors-header.ts'
 import { ShardedReader } from './sharded-reader.ts'
@@ -24,6 +25,7 @@ export async function openPretrained(folder: string): Promise<BlockSource> {
   const files = await readdir(folder).catch(error => {
     throw fileError('read', folder, error)
   })
+  await refuseMegatron(folder)
   if (files.includes(manifestName)) return ShardedReader.open(folder, name => !isOptimizerState(name))
   if (files.includes(singleName)) return SafetensorsReader.open(join(folder, singleName))
   if (files.includes(indexName)) return openShards(folder)
