@@ -1,5 +1,13 @@
 /** Random layouts of logical tensors: what a run of some ranks might hold. */
-import { type Block, blocksOfInterval, type Region } from '../../src/checkpoint/index.ts'
+import {
+  type Block,
+  blocksOfInterval,
+  commitManifest,
+  type Gather,
+  type Region,
+  snapshot,
+  writeShard,
+} from '../../src/checkpoint/index.ts'
 import { type DType, keep, type TypedArray, tensor } from '../../src/tensor/index.ts'
 import { random } from '../support/random.ts'
 
@@ -21,7 +29,7 @@ export function randomShape(axes: number, longest: number): number[] {
 /** A region cut again and again, straight through or as a flat interval is, until there are `count` pieces or nothing to cut. */
 export function cutRandomly(shape: readonly number[], count: number): Region[] {
   const pieces: Region[] = [{ start: shape.map(() => 0), size: shape }]
-  for (let attempt = 0; attempt < 4 * count && pieces.length < count; attempt++) {
+  for (let attempt = 0; attempt < 4 * count && pieces.length > 0 && pieces.length < count; attempt++) {
     const [piece] = pieces.splice(random.below(pieces.length), 1) as [Region]
     const { start, size } = piece
     const axis = random.below(size.length)
@@ -55,4 +63,60 @@ export function valuesOf({ shape, values }: Logical, { start, size }: Region): T
 export function blockOf(logical: Logical, { start, size }: Region): Block {
   const { name, shape, dtype } = logical
   return { name, shape, dtype, start, size, tensor: keep(tensor(valuesOf(logical, { start, size }), [volume(size)], { dtype })) }
+}
+
+/** Values that bf16 holds exactly. */
+export function randomLogical(name: string, dtype: DType, shape: number[]): Logical {
+  const array = { f32: Float32Array, bf16: Float32Array, i32: Int32Array, u16: Uint16Array, u8: Uint8Array }[dtype]
+  const values = new array(volume(shape)).map(() => random.below(256) - (dtype.startsWith('u') ? 0 : 128))
+  return { name, dtype, shape, values }
+}
+
+/** A layout: the blocks of some logical tensors, randomly cut and dealt out to the ranks. */
+export function deal(logicals: readonly Logical[], world: number): Block[][] {
+  const ranks: Block[][] = Array.from({ length: world }, () => [])
+  for (const logical of logicals) {
+    for (const region of cutRandomly(logical.shape, 1 + random.below(2 * world))) {
+      ranks[random.below(world)]!.push(blockOf(logical, region))
+    }
+  }
+  return ranks
+}
+
+/** Writes the files of a sharded checkpoint into a folder that exists, by all ranks at once. */
+export async function writeCheckpoint(folder: string, ranks: readonly Block[][]): Promise<void> {
+  const indexes = await Promise.all(
+    ranks.map(async (blocks, rank) => writeShard(folder, rank, random.below(2) ? await snapshot(blocks) : blocks)),
+  )
+  await commitManifest(folder, JSON.parse(JSON.stringify(indexes)))
+}
+
+/** `gather` among ranks that are promises of one process. */
+export function gatherAmong(world: number): (rank: number) => Gather {
+  const rooms = new Map<string, { values: unknown[]; count: number; all: PromiseWithResolvers }>()
+  return rank =>
+    async <T>(key: string, value: T) => {
+      const room = rooms.get(key) ?? { values: [], count: 0, all: withResolvers() }
+      rooms.set(key, room)
+      room.values[rank] = JSON.parse(JSON.stringify(value))
+      if (++room.count === world) {
+        rooms.delete(key)
+        room.all.resolve()
+      }
+      await room.all.promise
+      return room.values as T[]
+    }
+}
+
+interface PromiseWithResolvers {
+  promise: Promise<void>
+  resolve(): void
+}
+
+function withResolvers(): PromiseWithResolvers {
+  let resolve = () => {}
+  const promise = new Promise<void>(done => {
+    resolve = done
+  })
+  return { promise, resolve }
 }
