@@ -29,14 +29,23 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
+export interface AtomicFileOptions {
+  /** Make the folder, too, when it is not there (default). Not for folders that another process makes and may have removed. */
+  createFolder?: boolean
+}
+
 /**
  * Writes the file `path` through `write`, which gets an empty file open for writing. When `write` fails, what was at `path`
  * before is still there and nothing else is left.
  */
-export async function atomicFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+export async function atomicFile(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  { createFolder = true }: AtomicFileOptions = {},
+): Promise<void> {
   const temporary = temporaryBeside(path)
   try {
-    await mkdir(dirname(path), { recursive: true })
+    if (createFolder) await mkdir(dirname(path), { recursive: true })
     const file = await open(temporary, 'wx')
     try {
       await write(file)
@@ -67,13 +76,18 @@ export async function atomicFolder(path: string, write: (folder: string) => Prom
   try {
     await mkdir(temporary, { recursive: true })
     await write(temporary)
-    await syncTree(temporary)
-    await replaceFolder(temporary, path)
-    await syncPath(dirname(path))
+    await giveName(temporary, path)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     throw fileError('write', path, error)
   }
+}
+
+/** Gives the folder `temporary`, which is beside `path`, the name `path` once all of it is on the disk; what has the name is replaced. */
+export async function giveName(temporary: string, path: string): Promise<void> {
+  await syncTree(temporary)
+  await replaceFolder(temporary, path)
+  await syncPath(dirname(path))
 }
 
 async function replaceFolder(from: string, to: string): Promise<void> {

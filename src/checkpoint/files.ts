@@ -9,6 +9,8 @@ const fileErrors: Record<string, { code: string; problem: string }> = {
   EPERM: { code: 'ERR_FILE_ACCESS', problem: 'permission is denied' },
   EISDIR: { code: 'ERR_FILE_KIND', problem: 'it is a folder' },
   ENOSPC: { code: 'ERR_DISK_FULL', problem: 'the disk is full' },
+  EDQUOT: { code: 'ERR_DISK_FULL', problem: "the user's quota is used up" },
+  EFBIG: { code: 'ERR_DISK_FULL', problem: 'the file would be larger than files may be here' },
 }
 
 /** An AuroraError for a failed file operation; errors that already are one pass unchanged. */

@@ -8,27 +8,25 @@ import { AuroraError } from '../errors.ts'
 import type { Tensor } from '../tensor/index.ts'
 import { syncPath, writeFileAtomic } from './atomic.ts'
 import { fileError } from './files.ts'
+import { manifestName } from './manifest.ts'
+import { refuseMegatron } from './megatron.ts'
 import { planTensor, SafetensorsReader, type TensorToWrite, writeSafetensors } from './safetensors.ts'
 import { duplicateKey, maxHeaderBytes, type TensorInfo } from './safetensors-header.ts'
+import { ShardedReader } from './sharded-reader.ts'
+import { type BlockSource, isOptimizerState } from './source.ts'
 
 const singleName = 'model.safetensors'
 const indexName = 'model.safetensors.index.json'
 
-/** Tensors by name, wherever they are stored. See {@link SafetensorsReader} for what the methods do. */
-export interface TensorSource {
-  readonly names: string[]
-  has(name: string): boolean
-  info(name: string): TensorInfo
-  readBytes(name: string): Promise<Uint8Array>
-  readInto(name: string, tensor: Tensor): Promise<void>
-  close(): Promise<void>
-}
-
-/** Opens the tensors of a model folder: all files are opened and checked at once. */
-export async function openPretrained(folder: string): Promise<TensorSource> {
+/**
+ * Opens the weights of a model folder, or of a checkpoint, sharded or not. Files in Hugging Face's layout are opened and checked at once.
+ */
+export async function openPretrained(folder: string): Promise<BlockSource> {
   const files = await readdir(folder).catch(error => {
     throw fileError('read', folder, error)
   })
+  await refuseMegatron(folder)
+  if (files.includes(manifestName)) return ShardedReader.open(folder, name => !isOptimizerState(name))
   if (files.includes(singleName)) return SafetensorsReader.open(join(folder, singleName))
   if (files.includes(indexName)) return openShards(folder)
   const other = files.find(file => /\.(bin|pt|pth|h5|gguf)$/.test(file))
@@ -41,7 +39,7 @@ export async function openPretrained(folder: string): Promise<TensorSource> {
   })
 }
 
-class ShardedReader implements TensorSource {
+class IndexedFiles implements BlockSource {
   readonly #shards: ReadonlyMap<string, SafetensorsReader>
   readonly #shardOf: ReadonlyMap<string, string>
   readonly #folder: string
@@ -72,6 +70,10 @@ class ShardedReader implements TensorSource {
     return this.#shard(name).readInto(name, tensor)
   }
 
+  readBlock(name: string, start: readonly number[], size: readonly number[], tensor: Tensor): Promise<void> {
+    return this.#shard(name).readBlock(name, start, size, tensor)
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#shards.values()].map(shard => shard.close()))
   }
@@ -84,7 +86,7 @@ class ShardedReader implements TensorSource {
   }
 }
 
-async function openShards(folder: string): Promise<TensorSource> {
+async function openShards(folder: string): Promise<BlockSource> {
   const path = join(folder, indexName)
   const shardOf = await readIndex(path)
   const shards = new Map<string, SafetensorsReader>()
@@ -95,7 +97,7 @@ async function openShards(folder: string): Promise<TensorSource> {
     await Promise.all([...shards.values()].map(shard => shard.close()))
     throw error
   }
-  return new ShardedReader(folder, shards, shardOf)
+  return new IndexedFiles(folder, shards, shardOf)
 }
 
 /** Shard of each tensor, as the index says. */

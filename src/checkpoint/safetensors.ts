@@ -5,8 +5,8 @@
 import { constants } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 import { AuroraError } from '../errors.ts'
-import type { DType, Tensor } from '../tensor/index.ts'
-import { atomicFile } from './atomic.ts'
+import type { Tensor } from '../tensor/index.ts'
+import { type AtomicFileOptions, atomicFile } from './atomic.ts'
 import { openFile, readExactly, writeFully } from './files.ts'
 import {
   buildHeader,
@@ -19,21 +19,7 @@ import {
   type TensorEntry,
   type TensorInfo,
 } from './safetensors-header.ts'
-
-/** Bytes that are on their way between file and tensor at a time; a multiple of every element's size. */
-const chunkBytes = 8 * 1024 * 1024
-
-/** File encodings that tensors take, by their name in the file. */
-const encodings: Partial<Record<SafetensorsDType, DType | 'f16'>> = {
-  F32: 'f32',
-  F16: 'f16',
-  BF16: 'bf16',
-  I32: 'i32',
-  U16: 'u16',
-  U8: 'u8',
-}
-const storedAs: Record<DType, SafetensorsDType> = { f32: 'F32', bf16: 'BF16', i32: 'I32', u16: 'U16', u8: 'U8' }
-const isFloat = (encoding: DType | 'f16') => encoding === 'f32' || encoding === 'bf16' || encoding === 'f16'
+import { chunkBytes, readRegion, readWhole, type StoredTensor, storedAs } from './stored-blocks.ts'
 
 /** An open safetensors file whose header has been checked against the file. */
 export class SafetensorsReader {
@@ -120,38 +106,43 @@ export class SafetensorsReader {
   }
 
   /** Fills `tensor` (same shape; converted to its dtype; floating-point and integers do not mix). */
-  async readInto(name: string, tensor: Tensor): Promise<void> {
-    const { dtype, shape } = this.#entry(name)
-    const encoding = encodings[dtype]
-    if (encoding === undefined || isFloat(encoding) !== isFloat(tensor.dtype)) {
+  readInto(name: string, tensor: Tensor): Promise<void> {
+    return readWhole(this.#stored(name), tensor)
+  }
+
+  /** Fills `tensor` with a block of the tensor of that name; see {@link BlockSource}. */
+  readBlock(name: string, start: readonly number[], size: readonly number[], tensor: Tensor): Promise<void> {
+    return readRegion(this.#stored(name), { start, size }, tensor)
+  }
+
+  /** Fills `into` with the bytes of a tensor from its byte `from` on. */
+  async readRange(name: string, from: number, into: Uint8Array): Promise<void> {
+    const entry = this.#entry(name)
+    if (!(from >= 0 && from + into.byteLength <= entry.bytes)) {
       throw new AuroraError({
-        code: 'ERR_CHECKPOINT_DTYPE',
-        message: `tensor "${name}" of ${this.path} cannot be read into a ${tensor.dtype} tensor`,
-        expected: isFloat(tensor.dtype) ? 'F32, F16 or BF16' : 'I32, U16 or U8',
-        found: dtype,
+        code: 'ERR_INVALID_ARGUMENT',
+        message: `range of tensor "${name}" of ${this.path}`,
+        expected: `within its ${entry.bytes} bytes`,
+        found: `${into.byteLength} from byte ${from} on`,
       })
     }
-    if (shape.length !== tensor.shape.length || shape.some((size, axis) => size !== tensor.shape[axis])) {
-      throw new AuroraError({
-        code: 'ERR_CHECKPOINT_SHAPE',
-        message: `tensor "${name}" of ${this.path} has another shape`,
-        expected: `[${tensor.shape.join(', ')}]`,
-        found: `[${shape.join(', ')}]`,
-      })
-    }
-    const width = elementBytes[dtype]
-    for await (const { start, bytes } of this.chunks(name)) {
-      const piece = tensor.view(start / width, [bytes.byteLength / width])
-      try {
-        piece.writeBytes(bytes, encoding)
-      } finally {
-        piece.dispose()
-      }
-    }
+    await readExactly(this.#file, this.path, into, entry.offset + from)
   }
 
   async close(): Promise<void> {
     await this.#file.close()
+  }
+
+  /** A tensor as one block. */
+  #stored(name: string): StoredTensor {
+    const { dtype, shape, bytes, offset } = this.#entry(name)
+    const read = (into: Uint8Array, from: number) => readExactly(this.#file, this.path, into, offset + from)
+    return {
+      name,
+      path: this.path,
+      info: { dtype, shape, bytes },
+      blocks: [{ start: shape.map(() => 0), size: shape, read }],
+    }
   }
 
   #entry(name: string): TensorEntry {
@@ -168,12 +159,14 @@ export class SafetensorsReader {
 }
 
 /**
- * A tensor to be written. `data` is a live tensor, or a function that gives the bytes when their turn comes, so that they
- * need not all be in memory. With a tensor, `dtype` and `shape` may be left out: they are the tensor's own.
+ * A tensor to be written. `data` is a live tensor, or a function that gives the bytes when their turn comes, at once or in
+ * pieces, so that they need not all be in memory. With a tensor, `dtype` and `shape` may be left out: they are the tensor's own.
  */
 export type TensorToWrite =
   | { name: string; data: Tensor; dtype?: SafetensorsDType; shape?: readonly number[] }
-  | { name: string; data: () => Uint8Array | Promise<Uint8Array>; dtype: SafetensorsDType; shape: readonly number[] }
+  | { name: string; data: () => TensorBytes; dtype: SafetensorsDType; shape: readonly number[] }
+
+export type TensorBytes = Uint8Array | Promise<Uint8Array> | AsyncIterable<Uint8Array>
 
 /** A tensor to be written, checked: what the header says of it and where its bytes come from. */
 export interface PlannedTensor {
@@ -210,27 +203,35 @@ export async function writeSafetensors(
   path: string,
   tensors: Iterable<TensorToWrite>,
   metadata?: Readonly<Record<string, string>>,
+  options?: AtomicFileOptions,
 ): Promise<void> {
   const planned = [...tensors].map(planTensor)
   const header = buildHeader(planned, metadata)
-  await atomicFile(path, async file => {
+  const write = async (file: FileHandle) => {
     await writeFully(file, header)
     for (const tensor of planned) await writeData(file, tensor)
-  })
+  }
+  await atomicFile(path, write, options)
 }
 
 async function writeData(file: FileHandle, { name, dtype, bytes, data }: PlannedTensor): Promise<void> {
   if (typeof data === 'function') {
     const content = await data()
-    if (content.byteLength !== bytes) {
+    let written = 0
+    for await (const piece of content instanceof Uint8Array ? [content] : content) {
+      written += piece.byteLength
+      // Before anything is written of a piece that is too long: it might be much too long.
+      if (written > bytes) break
+      await writeFully(file, piece)
+    }
+    if (written !== bytes) {
       throw new AuroraError({
         code: 'ERR_CHECKPOINT_SHAPE',
         message: `data of tensor "${name}"`,
         expected: `${bytes} bytes`,
-        found: `${content.byteLength}`,
+        found: `${written}${written > bytes ? ' or more' : ''}`,
       })
     }
-    await writeFully(file, content)
     return
   }
   const width = elementBytes[dtype]

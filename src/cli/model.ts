@@ -1,4 +1,5 @@
 /** A model folder with its tokenizer, as the verbs take it. */
+import { refuseMegatron } from '../checkpoint/index.ts'
 import { GPTBigCode } from '../models/index.ts'
 import { Tokenizer } from '../tokenizer/index.ts'
 
@@ -14,6 +15,7 @@ export async function withModel<T>(
   flags: ModelFlags,
   use: (model: GPTBigCode, tokenizer: Tokenizer) => Promise<T>,
 ): Promise<T> {
+  await refuseMegatron(folder)
   const tokenizer = await Tokenizer.fromFile(flags.tokenizer ?? folder)
   const model = await GPTBigCode.fromPretrained(folder, { device: flags.device, dtype: flags.dtype })
   try {

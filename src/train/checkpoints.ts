@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError } from '../checkpoint/index.ts'
+import { fileError, optimizerName } from '../checkpoint/index.ts'
 import type { Cursors } from '../data/index.ts'
 import { AuroraError } from '../errors.ts'
 import type { Json } from './fingerprint.ts'
@@ -29,7 +29,7 @@ export interface TrainingState {
   metricsTail: StepMetrics[]
 }
 
-export const checkpointFiles = { optimizer: 'optimizer.safetensors', state: 'training_state.json' } as const
+export const checkpointFiles = { optimizer: optimizerName, state: 'training_state.json' } as const
 
 /** Reads and checks the training state of a checkpoint's folder. */
 export async function readTrainingState(folder: string): Promise<TrainingState> {

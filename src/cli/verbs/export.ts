@@ -1,16 +1,18 @@
 /** `aurora export`: a checkpoint or model folder to a clean folder in Hugging Face's layout. */
 import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
+import { exportSharded, isSharded } from '../../checkpoint/index.ts'
 import { AuroraError } from '../../errors.ts'
+import { Tokenizer } from '../../tokenizer/index.ts'
 import { addModelOptions } from '../flags.ts'
 import { type ModelFlags, withModel } from '../model.ts'
-import { count } from '../terminal.ts'
+import { bytes, count, Progress } from '../terminal.ts'
 
 interface ExportFlags extends ModelFlags {
   maxShard: number
 }
 
-export function addExport(aurora: Command): void {
+export function addExport(aurora: Command, signal: AbortSignal): void {
   addModelOptions(
     aurora
       .command('export')
@@ -32,11 +34,26 @@ export function addExport(aurora: Command): void {
           hint: 'remove it or choose another',
         })
       }
+      if (isSharded(folder)) return exportShards(folder, out, flags, signal)
       await withModel(folder, flags, async (model, tokenizer) => {
         await model.savePretrained(out, { tokenizer, maxShardBytes: flags.maxShard })
         console.log(`${out}: ${count(model.countParameters())} parameters in ${model.dtype}`)
       })
     })
+}
+
+/** A checkpoint of many ranks, which may be larger than this machine's memory. */
+async function exportShards(folder: string, out: string, flags: ExportFlags, signal: AbortSignal): Promise<void> {
+  const tokenizer = await Tokenizer.fromFile(flags.tokenizer ?? folder)
+  const progress = new Progress()
+  const parameters = await exportSharded(folder, out, {
+    dtype: flags.dtype,
+    maxShardBytes: flags.maxShard,
+    tokenizer,
+    signal,
+    onProgress: ({ bytes: done, totalBytes }) => progress.update('exporting', done / totalBytes, bytes(totalBytes)),
+  }).finally(() => progress.clear())
+  console.log(`${out}: ${count(parameters)} parameters${flags.dtype ? ` in ${flags.dtype}` : ''}`)
 }
 
 function size(text: string): number {

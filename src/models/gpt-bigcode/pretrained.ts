@@ -6,6 +6,7 @@ import {
   atomicFolder,
   fileError,
   openPretrained,
+  refuseMegatron,
   type TensorSource,
   type TensorToWrite,
   writeFileAtomic,
@@ -34,6 +35,7 @@ const maskBuffer = /\.attn\.(bias|masked_bias)$/
 const headName = 'lm_head.weight'
 
 export async function loadPretrained(folder: string, construct: (config: GPTBigCodeConfig) => GPTBigCode): Promise<GPTBigCode> {
+  await refuseMegatron(folder)
   const config = await readConfig(join(folder, 'config.json'))
   const weights = await openPretrained(folder)
   let model: GPTBigCode | undefined

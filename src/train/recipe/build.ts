@@ -1,5 +1,6 @@
 /** From a checked recipe to the objects it names. */
 import { join } from 'node:path'
+import { refuseMegatron } from '../../checkpoint/index.ts'
 import { mixture } from '../../data/index.ts'
 import { AuroraError } from '../../errors.ts'
 import { GPTBigCode } from '../../models/index.ts'
@@ -17,6 +18,7 @@ export async function buildTokenizer(recipe: CheckedRecipe, trainedIn: string | 
     const { vocabSize, on } = tokenizer.train
     return Tokenizer.train(corpusTexts(recipe, on), { vocabSize })
   }
+  if (model.from) await refuseMegatron(model.from)
   return Tokenizer.fromFile(tokenizer?.file ?? model.from!)
 }
 
