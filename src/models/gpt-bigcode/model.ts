@@ -5,7 +5,7 @@ import { type Device, device, scope, type Tensor, tensor } from '../../tensor/in
 import { Block, type Pass } from './block.ts'
 import { completeConfig, type GPTBigCodeConfig } from './config.ts'
 import { Dropout } from './dropout.ts'
-import { matrixWeights, parameterTree } from './parameters.ts'
+import { parameterTree, trainingFlopsPerToken } from './parameters.ts'
 import { loadPretrained, type PretrainedOptions, type SaveOptions, savePretrained } from './pretrained.ts'
 import { checkRows, type TokenRows, type TrainingRows } from './rows.ts'
 
@@ -136,15 +136,9 @@ export class GPTBigCode {
     return this.parameters.count()
   }
 
-  /**
-   * Model FLOPs to train on one token of sequences of `length`, forward and backward: 6·W + 6·L·D·(length + 1).
-   * W counts the weights of all matrix products (blocks and head; embedding look-ups are none); a weight costs 2 forward and 4
-   * backward. Attention costs 4·D forward for each row attended to, of which causality leaves (length + 1)/2 on average, and
-   * twice that backward. Recomputation is not counted.
-   */
+  /** Model FLOPs to train on one token of sequences of `length`: see `trainingFlopsPerToken`. */
   flopsPerToken(length: number): number {
-    const { nEmbd, nLayer } = this.config
-    return 6 * matrixWeights(this.config) + 6 * nLayer * nEmbd * (length + 1)
+    return trainingFlopsPerToken(this.config, length)
   }
 
   dispose(): void {

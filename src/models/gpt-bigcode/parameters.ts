@@ -47,3 +47,13 @@ export function matrixWeights(config: GPTBigCodeConfig): number {
   for (const [, { shape }] of namedSpecs(blockParameters(config))) if (shape.length === 2) count += config.nLayer * sizeOf(shape)
   return count
 }
+
+/**
+ * Model FLOPs to train on one token of sequences of `length`, forward and backward: 6·W + 6·L·D·(length + 1).
+ * W counts the weights of all matrix products (blocks and head; embedding look-ups are none); a weight costs 2 forward and 4
+ * backward. Attention costs 4·D forward for each row attended to, of which causality leaves (length + 1)/2 on average, and
+ * twice that backward. Recomputation is not counted.
+ */
+export function trainingFlopsPerToken(config: GPTBigCodeConfig, length: number): number {
+  return 6 * matrixWeights(config) + 6 * config.nLayer * config.nEmbd * (length + 1)
+}
