@@ -6,7 +6,7 @@ import type { Device, Stream, Tensor } from '../tensor/index.ts'
 export type Reduction = 'sum' | 'max'
 const reductions = { sum: 0, max: 1 } as const satisfies Record<Reduction, number>
 
-/** A collective under way on its group's own stream. */
+/** Work under way on a group's own stream. */
 export interface Pending {
   /** What is enqueued on the device's current stream from now on starts after it. */
   wait(): void
@@ -35,11 +35,9 @@ export interface GroupOptions {
   exchange: Exchange
 }
 
-const nothing: Pending = { wait: () => {} }
-
 /**
- * Some ranks of the world that communicate. Its methods enqueue on the group's own stream, after what the device's current stream has been given so
- * far, and return; `wait()` of what they return puts the current stream behind them. A tensor must not be written by other work in between.
+ * Some ranks of the world that communicate. Its collectives enqueue on the device's current stream and return: what is enqueued there later finds
+ * them done. Inside `beside` they enqueue on the group's own stream, to run while the current one goes on; one group uses one of the two ways.
  * All members call the same collectives in the same order, with tensors of equal dtypes and sizes. Floating-point sums are in order of the members, so
  * that every member gets the same bits every time ('nccl': the same on every member, in NCCL's own order).
  *
@@ -57,16 +55,16 @@ export class Group {
   readonly size: number
   readonly device: Device
   readonly #id: CommunicatorId
-  readonly #stream: Stream | undefined
+  /** Made when work first runs beside the current stream. */
+  #stream: Stream | undefined
 
-  private constructor(options: GroupOptions, rank: number, id: CommunicatorId, stream: Stream | undefined) {
+  private constructor(options: GroupOptions, rank: number, id: CommunicatorId) {
     this.name = options.name
     this.ranks = [...options.ranks]
     this.rank = rank
     this.size = options.ranks.length
     this.device = options.device
     this.#id = id
-    this.#stream = stream
   }
 
   /** Every member calls this; resolves when all are connected. Rejects with ERR_COMMUNICATION, or ERR_DEVICE when a library is missing. */
@@ -76,11 +74,11 @@ export class Group {
     const kind = options.kind ?? (ranks.length === 1 ? 'single' : device.name === 'cpu' ? 'gloo' : 'nccl')
     const { host, timeoutMs } = options
     const { id, address } = native.beginCommunicator(device.id, kind, rank, ranks.length, { host, timeoutMs, name, ranks })
-    if (ranks.length === 1 && kind === 'single') return new Group(options, rank, id, undefined)
+    if (ranks.length === 1 && kind === 'single') return new Group(options, rank, id)
     try {
       const addresses = await options.exchange(`group ${name} of ranks ${ranks.join(', ')}`, ranks, new Uint8Array(address))
       await native.connectCommunicator(id, addresses)
-      return new Group(options, rank, id, device.createStream())
+      return new Group(options, rank, id)
     } catch (error) {
       native.closeCommunicator(id)
       throw error
@@ -88,51 +86,71 @@ export class Group {
   }
 
   /** x = the sum (or the maxima) of all members' x. f32, bf16 (summed in f32, rounded once) or i32; the same shape everywhere. */
-  allReduce(x: Tensor, op: Reduction = 'sum'): Pending {
-    return this.#enqueue(() => native.allReduce(this.#id, x.id, reductions[op]))
+  allReduce(x: Tensor, op: Reduction = 'sum'): void {
+    native.allReduce(this.#id, x.id, reductions[op])
   }
 
   /** y = x of member 0, x of member 1, …: size · |x| elements of any dtype. x may be y's own part. */
-  allGather(x: Tensor, y: Tensor): Pending {
-    return this.#enqueue(() => native.allGather(this.#id, x.id, y.id))
+  allGather(x: Tensor, y: Tensor): void {
+    native.allGather(this.#id, x.id, y.id)
   }
 
   /** y = this member's part of the sum (or maxima) of all members' x: |x| / size elements. y may be x's own part; the rest of x may be changed. */
-  reduceScatter(x: Tensor, y: Tensor, op: Reduction = 'sum'): Pending {
-    return this.#enqueue(() => native.reduceScatter(this.#id, x.id, y.id, reductions[op]))
+  reduceScatter(x: Tensor, y: Tensor, op: Reduction = 'sum'): void {
+    native.reduceScatter(this.#id, x.id, y.id, reductions[op])
   }
 
   /** x = x of the member at place `root`. Any dtype. */
-  broadcast(x: Tensor, root: number): Pending {
-    return this.#enqueue(() => native.broadcast(this.#id, x.id, root))
+  broadcast(x: Tensor, root: number): void {
+    native.broadcast(this.#id, x.id, root)
   }
 
   /** Sends x to the member at place `to`, which receives it; done when x may be written again. Any dtype. */
-  send(x: Tensor, to: number): Pending {
-    return this.#enqueue(() => native.send(this.#id, x.id, to))
+  send(x: Tensor, to: number): void {
+    native.send(this.#id, x.id, to)
   }
 
   /** x = what the member at place `from` sends, in its order; of the same dtype and size there. */
-  receive(x: Tensor, from: number): Pending {
-    return this.#enqueue(() => native.receive(this.#id, x.id, from))
+  receive(x: Tensor, from: number): void {
+    native.receive(this.#id, x.id, from)
+  }
+
+  /**
+   * Enqueues what the synchronous `fn` asks of this group on the group's own stream, after what the current stream has been given so far. Until
+   * `wait()` puts the current stream behind it, its tensors must not be written by other work.
+   */
+  beside(fn: () => void): Pending {
+    if (this.size === 1) {
+      fn()
+      return { wait: () => {} }
+    }
+    this.#stream ??= this.device.createStream()
+    const stream = this.#stream
+    stream.waitFor(native.recordEvent(this.device.id))
+    stream.use(fn)
+    const done = stream.record()
+    return { wait: () => native.waitEvent(this.device.id, done) }
   }
 
   /** Resolves when every member has come here, and all that this one enqueued before has run. */
   barrier(): Promise<void> {
-    this.#enqueue(() => native.barrier(this.#id))
+    native.barrier(this.#id)
     return this.synchronize()
   }
 
-  /** Resolves when everything enqueued so far has run and what was sent has left; rejects with the first failure, once. */
-  synchronize(): Promise<void> {
-    const stream = this.#stream
-    if (!stream) return this.device.synchronize()
-    let done = Promise.resolve()
-    stream.use(() => {
+  /** Resolves when everything enqueued so far has run, here and beside, and what was sent has left; rejects with the first failure, once. */
+  async synchronize(): Promise<void> {
+    const finish = () => {
       native.flush(this.#id)
-      done = native.synchronize(this.device.id)
+      return native.synchronize(this.device.id)
+    }
+    // One communicator is used by one stream at a time.
+    if (!this.#stream) return finish()
+    let done: Promise<void> | undefined
+    this.#stream.use(() => {
+      done = finish()
     })
-    return done
+    await Promise.all([done, this.device.synchronize()])
   }
 
   /** What runs, and all that follows, fails with ERR_COMMUNICATION and this reason. From then on the other members fail, too. */
@@ -144,18 +162,6 @@ export class Group {
   close(): void {
     if (this.#stream) this.#stream.use(() => native.closeCommunicator(this.#id))
     else native.closeCommunicator(this.#id)
-  }
-
-  #enqueue(operation: () => void): Pending {
-    const stream = this.#stream
-    if (!stream) {
-      operation()
-      return nothing
-    }
-    stream.waitFor(native.recordEvent(this.device.id))
-    stream.use(operation)
-    const done = stream.record()
-    return { wait: () => native.waitEvent(this.device.id, done) }
   }
 }
 

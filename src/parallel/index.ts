@@ -1,3 +1,19 @@
+/** Parallel training: layouts and their ranks, groups that communicate, a model's parts, pipeline schedules, and plans. */
 export { isLoopback, type WorldEnvironment, worldFromEnvironment } from './environment.ts'
-export { type Exchange, Group, type GroupKind, type GroupOptions, type Pending, type Reduction } from './group.ts'
+export { ParallelGradients } from './gradients.ts'
+export {
+  type Exchange,
+  Group,
+  type GroupKind as Communication,
+  type GroupOptions,
+  type Pending,
+  type Reduction,
+} from './group.ts'
+export { type ConnectOptions, connectGroups, type Groups, type Links } from './groups.ts'
+export * from './layout.ts'
+export { ModelPart, type PartOptions, type PartParameter, type Stage } from './part.ts'
+export { type PipelineOptions, runPipeline } from './pipeline.ts'
+export * from './plan/index.ts'
 export { type JoinOptions, World } from './rendezvous/index.ts'
+export * from './schedule.ts'
+export * from './simulate.ts'

@@ -13,7 +13,7 @@ import {
   type TrainingRows,
   tensorSplit,
   tokenTable,
-  trainingFlops,
+  trainingFlopsPerToken,
 } from '../models/index.ts'
 import {
   fillInitial,
@@ -174,7 +174,7 @@ export class ModelPart {
 
   /** See GPTBigCode.flopsPerToken: of the whole model. */
   flopsPerToken(length: number): number {
-    return trainingFlops(this.config, length)
+    return trainingFlopsPerToken(this.config, length)
   }
 
   dispose(): void {

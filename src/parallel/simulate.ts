@@ -1,6 +1,6 @@
 /** What a pipeline schedule comes to in time: every step's start and end, the whole, and the share that ranks wait. */
 import { AuroraError } from '../errors.ts'
-import type { ScheduleStep } from './schedule.ts'
+import { pipelineSchedules, type ScheduleOptions, type ScheduleStep } from './schedule.ts'
 
 /** Seconds (or any unit), by stage c·P + p. */
 export interface StageTimes {
@@ -79,4 +79,36 @@ export function simulate(schedules: readonly (readonly ScheduleStep[])[], times:
   const total = Math.max(...steps.map(done => done.at(-1)?.end ?? 0))
   const busy = steps.flat().reduce((sum, step) => sum + step.end - step.start, 0)
   return { ranks, steps, total, bubble: (ranks * total - busy) / busy }
+}
+
+/** Groups of P micro-batches after which a pipeline's start is forgotten: from there each further group takes the same time. */
+const settled = 6
+
+/**
+ * The total and the bubble of a pipeline with any number of micro-batches, at the cost of few: beyond the start and the end a
+ * schedule repeats itself every P micro-batches, so that two short ones tell the time of a long one.
+ */
+export function pipelineTime(
+  pipeline: Omit<ScheduleOptions, 'rank'>,
+  times: StageTimes,
+): Pick<Timeline, 'total' | 'bubble'> & { /** The busiest rank's own work. */ busiest: number } {
+  const { stages, microBatches, chunks = 1 } = pipeline
+  const run = (count: number) => simulate(pipelineSchedules({ ...pipeline, microBatches: count }), times).total
+  const short = settled * stages + (microBatches % stages)
+  let total: number
+  if (microBatches <= short + stages) total = run(microBatches)
+  else {
+    const start = run(short)
+    total = start + ((microBatches - short) / stages) * (run(short + stages) - start)
+  }
+  const work = Array.from({ length: stages }, (_, rank) => {
+    let sum = 0
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const stage = chunk * stages + rank
+      sum += microBatches * (times.forward(stage) + times.backward(stage))
+    }
+    return sum
+  })
+  const busy = work.reduce((sum, value) => sum + value, 0)
+  return { total, bubble: (stages * total - busy) / busy, busiest: Math.max(...work) }
 }

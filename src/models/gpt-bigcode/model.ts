@@ -4,7 +4,7 @@ import { type Device, device, scope, type Tensor, tensor } from '../../tensor/in
 import { Block, type Pass, runBlocks } from './block.ts'
 import { completeConfig, type GPTBigCodeConfig } from './config.ts'
 import { Dropout } from './dropout.ts'
-import { parameterTree, trainingFlops } from './parameters.ts'
+import { parameterTree, trainingFlopsPerToken } from './parameters.ts'
 import { loadPretrained, type PretrainedOptions, type SaveOptions, savePretrained } from './pretrained.ts'
 import { checkRows, type TokenRows, type TrainingRows } from './rows.ts'
 
@@ -127,10 +127,9 @@ export class GPTBigCode {
     return this.parameters.count()
   }
 
-  /**
-   * Model FLOPs to train on one token of sequences of `length`, forward and backward; see trainingFlops. */
+  /** Model FLOPs to train on one token of sequences of `length`: see `trainingFlopsPerToken`. */
   flopsPerToken(length: number): number {
-    return trainingFlops(this.config, length)
+    return trainingFlopsPerToken(this.config, length)
   }
 
   dispose(): void {

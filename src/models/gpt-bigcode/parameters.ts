@@ -54,7 +54,6 @@ export function matrixWeights(config: GPTBigCodeConfig): number {
  * backward. Attention costs 4·D forward for each row attended to, of which causality leaves (length + 1)/2 on average, and
  * twice that backward. Recomputation is not counted.
  */
-export function trainingFlops(config: GPTBigCodeConfig, length: number): number {
-  const { nEmbd, nLayer } = config
-  return 6 * matrixWeights(config) + 6 * nLayer * nEmbd * (length + 1)
+export function trainingFlopsPerToken(config: GPTBigCodeConfig, length: number): number {
+  return 6 * matrixWeights(config) + 6 * config.nLayer * config.nEmbd * (length + 1)
 }

@@ -1,0 +1,20 @@
+/** Planning: memory and time of a parallel run before it is started. */
+export { type CalibrationRow, calibrationTable, fitShares } from './calibration.ts'
+export { defaultLayout, type GlobalBatch, type Layout, type PlannedLayout, planLayout } from './layout.ts'
+export {
+  checkMachine,
+  cpuMachine,
+  findMachine,
+  linkOf,
+  type Machine,
+  type MachineShares,
+  type MeasuredCpu,
+  machineNames,
+  parseMachine,
+} from './machines.ts'
+export { chunkActivations, logitRows, type PlanDType, type RankBytes, rankBytes, rankParameters } from './memory.ts'
+export { knownModels } from './models.ts'
+export { makePlan, type Plan, type PlanOptions } from './plan.ts'
+export { fittedShares, type PublishedRun, publishedRuns } from './published.ts'
+export { type SearchOptions, type SearchResult, searchLayouts } from './search.ts'
+export { type StageSeconds, type StepTime, stageTotal, stepTime, type TimeOptions, type Traffic } from './time.ts'
