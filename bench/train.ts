@@ -3,7 +3,7 @@ import type { GlobalBatch } from '../src/data/index.ts'
 import { GPTBigCode } from '../src/models/index.ts'
 import { adamW } from '../src/optim/index.ts'
 import type { Device } from '../src/tensor/index.ts'
-import { Learner } from '../src/train/index.ts'
+import { SingleLearner } from '../src/train/index.ts'
 import { measure } from './harness/measure.ts'
 import { randomBatch, type Shape, shapes } from './harness/models.ts'
 import { type Peer, torchPeer } from './harness/peers.ts'
@@ -50,7 +50,7 @@ async function ask(
   const { device, quick } = setting
   const { nLayer, nEmbd, nHead, vocabSize } = shape.config
   using model = GPTBigCode.create({ ...shape.config, nPositions: length }, { dtype, device })
-  const learner = new Learner(model, adamW({ lr: 1e-4 }), batch)
+  const learner = new SingleLearner(model, adamW({ lr: 1e-4 }), batch)
   try {
     const tokens = randomBatch(vocabSize, length, batch)
     const row = await measure(setting, {
@@ -72,7 +72,7 @@ async function ask(
   }
 }
 
-async function timeStep(device: Device, learner: Learner, batch: GlobalBatch): Promise<number> {
+async function timeStep(device: Device, learner: SingleLearner, batch: GlobalBatch): Promise<number> {
   const started = performance.now()
   await learner.step(batch, 1e-4)
   await device.synchronize()

@@ -6,7 +6,7 @@ import { Decoder, GPTBigCode, type GPTBigCodeConfig } from '../../src/models/ind
 import { sample } from '../../src/ops/index.ts'
 import { adamW } from '../../src/optim/index.ts'
 import { device, scope } from '../../src/tensor/index.ts'
-import { Learner } from '../../src/train/index.ts'
+import { SingleLearner } from '../../src/train/index.ts'
 import { answer, argument, processMemory } from '../harness/child.ts'
 import { randomBatch } from '../harness/models.ts'
 
@@ -50,7 +50,7 @@ try {
   })
   progress('loaded')
   model.checkpointing = true
-  const learner = new Learner(model, adamW({ lr: 1e-5 }), 1)
+  const learner = new SingleLearner(model, adamW({ lr: 1e-5 }), 1)
   const batch = randomBatch(model.config.vocabSize, length, 1)
   const step: number[] = []
   for (let n = 0; n < steps; n++) {

@@ -2,7 +2,7 @@
 import { GPTBigCode, type GPTBigCodeConfig } from '../../src/models/index.ts'
 import { adamW } from '../../src/optim/index.ts'
 import { device } from '../../src/tensor/index.ts'
-import { Learner } from '../../src/train/index.ts'
+import { SingleLearner } from '../../src/train/index.ts'
 import { answer, argument, processMemory } from '../harness/child.ts'
 import { randomBatch } from '../harness/models.ts'
 
@@ -26,7 +26,7 @@ device()
 const before = processMemory('VmRSS')
 const model = GPTBigCode.create(config, { dtype })
 model.checkpointing = checkpointing
-const learner = new Learner(model, adamW({ lr: 1e-4 }), sequences)
+const learner = new SingleLearner(model, adamW({ lr: 1e-4 }), sequences)
 const batch = randomBatch(model.config.vocabSize, length, sequences)
 for (let step = 0; step < 2; step++) await learner.step(batch, 1e-4)
 await model.device.synchronize()

@@ -2,7 +2,7 @@
 import { AuroraError } from '../../src/errors.ts'
 import { GPTBigCode, parameterCount } from '../../src/models/index.ts'
 import { adamW } from '../../src/optim/index.ts'
-import { Learner } from '../../src/train/learner.ts'
+import { SingleLearner } from '../../src/train/learner.ts'
 import { randomBatch, shapes } from '../harness/models.ts'
 import type { Row } from '../harness/report.ts'
 import { type Contender, interleave, spreadOf } from '../harness/timing.ts'
@@ -51,7 +51,7 @@ async function ourStep(
 ): Promise<Row> {
   const { device, stated } = bench
   using model = GPTBigCode.create(config, { dtype: 'bf16', device })
-  const learner = new Learner(model, adamW({ lr: 1e-4, stochasticRounding }), batch)
+  const learner = new SingleLearner(model, adamW({ lr: 1e-4, stochasticRounding }), batch)
   try {
     const tokens = randomBatch(config.vocabSize, length, batch)
     const flops = tokens.tokens * model.flopsPerToken(length)

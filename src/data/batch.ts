@@ -55,10 +55,14 @@ export class GlobalBatch {
     return this.sequences.reduce((sum, { tokens }) => sum + tokens.length, 0)
   }
 
-  /** The batch in pieces of at most `size` sequences. */
-  *microBatches(size: number): Generator<MicroBatch> {
-    for (let start = 0; start < this.sequences.length; start += size) {
-      yield flatten(this.sequences.slice(start, start + size), this.trainedTokens)
+  /**
+   * The batch in pieces of at most `size` sequences.
+   * @param share of several readers the `rank`th one's, who each take as many sequences, one after another; default all
+   */
+  *microBatches(size: number, share = { rank: 0, size: 1 }): Generator<MicroBatch> {
+    const [begin, end] = [share.rank, share.rank + 1].map(rank => (this.sequences.length * rank) / share.size) as [number, number]
+    for (let start = begin; start < end; start += size) {
+      yield flatten(this.sequences.slice(start, Math.min(end, start + size)), this.trainedTokens)
     }
   }
 }

@@ -80,6 +80,12 @@ export class ParameterStore {
     for (const parameter of this.#matching(patterns)) parameter.trainable = false
   }
 
+  /** Whether a pattern, as `freeze` takes it, matches a parameter. */
+  matches(pattern: string): boolean {
+    const expression = globExpression(pattern)
+    return this.parameters.some(({ name }) => expression.test(name))
+  }
+
   /** Takes the parameters whose names match out of weight decay. */
   withoutDecay(...patterns: readonly string[]): void {
     this.#beforeGradients('withoutDecay')

@@ -190,12 +190,17 @@ export class AdamW {
     )
   }
 
+  /** Kinds of state: the two moments and, where there are any, master weights. */
+  get kinds(): string[] {
+    return this.#buffers.map(([kind]) => kind)
+  }
+
   /** The state of what it owns, parameter by parameter. */
   pieces(): StatePiece[] {
-    const buffers = Object.entries({ exp_avg: this.#m, exp_avg_sq: this.#v, master: this.#master })
+    const buffers = this.#buffers
     return [...this.#store.stateOffsets()].flatMap(([parameter, offset]) =>
       this.#within(offset, parameter.size).map(({ begin, end, at }) => {
-        const views = buffers.flatMap(([kind, buffer]) => (buffer ? [[kind, buffer.view(at, [end - begin])]] : []))
+        const views = buffers.map(([kind, buffer]) => [kind, buffer.view(at, [end - begin])])
         return { parameter, begin: begin - offset, end: end - offset, state: Object.fromEntries(views) }
       }),
     )
@@ -217,6 +222,11 @@ export class AdamW {
 
   [Symbol.dispose](): void {
     this.dispose()
+  }
+
+  get #buffers(): [kind: string, buffer: Tensor][] {
+    const buffers = Object.entries({ exp_avg: this.#m, exp_avg_sq: this.#v, master: this.#master })
+    return buffers.filter((entry): entry is [string, Tensor] => entry[1] !== undefined)
   }
 
   /** What it owns of [start, start + length), each with its place `at` in the buffers of the state. */

@@ -23,6 +23,9 @@ export interface Groups {
   readonly embedding: Group | undefined
   /** Undefined without a pipeline. */
   readonly links: Links | undefined
+  /** Everything enqueued beside the device's current stream has run, or the first failure. */
+  synchronize(): Promise<void>
+  abort(reason: string): void
   close(): void
 }
 
@@ -56,10 +59,23 @@ export async function connectGroups(layout: ParallelLayout, options: ConnectOpti
       of('embedding'),
       layout.pipeline > 1 ? connectLinks(layout, rank, connect) : undefined,
     ])
-    const close = () => {
-      for (const group of made) group.close()
+    return {
+      layout,
+      rank,
+      tensor: tensor!,
+      data: data!,
+      embedding,
+      links,
+      async synchronize() {
+        if (links) await Promise.all([links.forwardOut.synchronize(), links.backwardOut.synchronize()])
+      },
+      abort(reason) {
+        for (const group of made) group.abort(reason)
+      },
+      close() {
+        for (const group of made) group.close()
+      },
     }
-    return { layout, rank, tensor: tensor!, data: data!, embedding, links, close }
   } catch (error) {
     for (const group of made) group.close()
     throw error

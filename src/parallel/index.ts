@@ -1,4 +1,5 @@
 /** Parallel training: layouts and their ranks, groups that communicate, a model's parts, pipeline schedules, and plans. */
+export { optimizerBlocks, readOptimizer, readWeights, weightBlocks } from './blocks.ts'
 export { isLoopback, type WorldEnvironment, worldFromEnvironment } from './environment.ts'
 export { ParallelGradients } from './gradients.ts'
 export {
@@ -10,6 +11,7 @@ export {
   type Reduction,
 } from './group.ts'
 export { type ConnectOptions, connectGroups, type Groups, type Links } from './groups.ts'
+export { type JobOptions, ParallelJob } from './job.ts'
 export * from './layout.ts'
 export { ModelPart, type PartOptions, type PartParameter, type Stage } from './part.ts'
 export { type PipelineOptions, runPipeline } from './pipeline.ts'

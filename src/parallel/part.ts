@@ -35,8 +35,9 @@ import {
   sliceColumns,
   vocabularyCrossEntropy,
 } from '../ops/index.ts'
-import { copy, type Device, device, empty, scope, sizeOf, type Tensor, tensor } from '../tensor/index.ts'
+import { copy, type Device, empty, scope, sizeOf, type Tensor, tensor } from '../tensor/index.ts'
 import type { Groups } from './groups.ts'
+import type { ParallelJob } from './job.ts'
 import { coordinatesOf, type ParallelLayout } from './layout.ts'
 import { TensorParallel } from './tensor.ts'
 
@@ -60,8 +61,8 @@ export interface Stage extends StageSpan {
   blocks: readonly Block[]
 }
 
-export interface PartOptions extends GPTBigCodeOptions {
-  groups: Groups
+export interface PartOptions extends Omit<GPTBigCodeOptions, 'device'> {
+  job: ParallelJob
   /** Layers of each of the P·chunks stages; see stageLayers. */
   layersPerStage: readonly number[]
   checkpointing?: boolean
@@ -70,6 +71,7 @@ export interface PartOptions extends GPTBigCodeOptions {
 /** What one rank has of a model, and its forward pass stage by stage. The tensor-parallel group exchanges within; stages are for the pipeline to connect. */
 export class ModelPart {
   readonly config: GPTBigCodeConfig
+  readonly job: ParallelJob
   readonly layout: ParallelLayout
   readonly device: Device
   readonly dtype: 'f32' | 'bf16'
@@ -87,10 +89,12 @@ export class ModelPart {
   readonly #dropout: 0 | 'config'
 
   constructor(config: GPTBigCodeConfig, options: PartOptions) {
-    const { groups, layersPerStage } = options
+    const { job, layersPerStage } = options
+    const { groups } = job
     this.config = config
+    this.job = job
     this.layout = groups.layout
-    this.device = device(options.device)
+    this.device = job.device
     this.dtype = options.dtype ?? 'f32'
     this.seed = options.seed ?? 0
     this.checkpointing = options.checkpointing ?? false
@@ -179,6 +183,10 @@ export class ModelPart {
 
   dispose(): void {
     this.parameters.dispose()
+  }
+
+  get groups(): Groups {
+    return this.job.groups
   }
 
   /** Multiplies attention scores. */

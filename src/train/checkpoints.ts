@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError, optimizerName } from '../checkpoint/index.ts'
+import { fileError } from '../checkpoint/index.ts'
 import type { Cursors } from '../data/index.ts'
 import { AuroraError } from '../errors.ts'
 import type { Json } from './fingerprint.ts'
@@ -29,11 +29,11 @@ export interface TrainingState {
   metricsTail: StepMetrics[]
 }
 
-export const checkpointFiles = { optimizer: optimizerName, state: 'training_state.json' } as const
+export const stateName = 'training_state.json'
 
 /** Reads and checks the training state of a checkpoint's folder. */
 export async function readTrainingState(folder: string): Promise<TrainingState> {
-  const path = join(folder, checkpointFiles.state)
+  const path = join(folder, stateName)
   const text = await readFile(path, 'utf8').catch(error => {
     throw fileError('read', path, error)
   })

@@ -12,7 +12,7 @@ export {
   type PlannedEvaluation,
   readEvaluations,
 } from './evaluations.ts'
-export { Learner, type StepResult } from './learner.ts'
+export { type Learner, SingleLearner, type StepResult } from './learner.ts'
 export { readMetrics } from './metrics-log.ts'
 export { metricsOutput, tensorBoardOutput } from './outputs.ts'
 export { measurePeak, measureRate } from './peak.ts'

@@ -1,12 +1,14 @@
 /** What learns: a model, the main gradients of its trainable parameters, and the optimizer that moves them. */
+import { join } from 'node:path'
 import { Tape } from '../autograd/index.ts'
-import { openPretrained, SafetensorsReader, writeSafetensors } from '../checkpoint/index.ts'
+import { commitStep, openCheckpoint, optimizerName, writeSafetensors } from '../checkpoint/index.ts'
 import type { GlobalBatch, MicroBatch } from '../data/index.ts'
 import type { GPTBigCode } from '../models/index.ts'
-import type { GradientBuffer } from '../nn/index.ts'
+import type { GradientBuffer, ParameterStore } from '../nn/index.ts'
 import { AdamW, type AdamWOptions, clipScale } from '../optim/index.ts'
 import { copy } from '../tensor/index.ts'
-import { LossMeter } from './step-metrics.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
+import { LossMeter, meanLosses } from './step-metrics.ts'
 
 export interface StepResult {
   /** Mean over the trained tokens of the batch, in nats. */
@@ -18,14 +20,44 @@ export interface StepResult {
   finite: boolean
 }
 
-export class Learner {
+export interface CheckpointTarget {
+  /** Folder of the run's checkpoints. */
+  dir: string
+  step: number
+  /** Written with the weights, so that each checkpoint is a complete model. */
+  tokenizer: Tokenizer | undefined
+  /** Writes everything else into the checkpoint's folder. */
+  writeState(folder: string): Promise<void>
+}
+
+/** How a trainer's session learns: on one process, or on all ranks of a parallel job together. */
+export interface Learner {
+  /** Updates made, without skipped steps. */
+  readonly updates: number
+  /** One optimizer step: the gradient of the batch's mean loss, clipped, moves the parameters; one that is not finite does not. */
+  step(batch: GlobalBatch, lr: number): Promise<StepResult>
+  /**
+   * From now on trains all but the parameters whose names match `freeze` (and those that never were trained). What stays in
+   * training keeps its optimizer state; what is frozen loses it, and starts without momentum when it is trained again.
+   */
+  freeze(freeze: readonly string[]): void
+  /** Resolves when training may go on, to a promise of the checkpoint's folder. */
+  save(target: CheckpointTarget): Promise<{ folder: Promise<string> }>
+  /** Overwrites the parameters with those of a checkpoint or of a model's folder. */
+  loadWeights(folder: string): Promise<void>
+  /** Restores the optimizer's state from a checkpoint; the weights must have been restored before. */
+  loadOptimizer(folder: string, updates: number): Promise<void>
+  /** Frees gradients and optimizer; the model stays, trainable as it was before. */
+  dispose(): void
+}
+
+export class SingleLearner implements Learner {
   readonly model: GPTBigCode
   readonly options: AdamWOptions
   /** Sequences computed at once. */
   readonly microBatch: number
   /** Of stochastic rounding. */
   readonly #seed: number
-  /** Names of the parameters that were frozen before: they stay so in every stage. */
   readonly #frozen: ReadonlySet<string>
   #gradients: GradientBuffer
   #optimizer: AdamW
@@ -35,33 +67,30 @@ export class Learner {
     this.options = options
     this.microBatch = microBatch
     this.#seed = seed
-    const { parameters } = model.parameters
-    this.#frozen = new Set(parameters.filter(({ trainable }) => !trainable).map(({ name }) => name))
+    this.#frozen = frozenNames(model.parameters)
     this.#gradients = model.parameters.attachGradients()
     this.#optimizer = new AdamW(model.parameters, this.#gradients, options, this.#seed)
   }
 
-  /** Updates made, without skipped steps. */
   get updates(): number {
     return this.#optimizer.steps
   }
 
-  /** One optimizer step: the gradient of the batch's mean loss, clipped, moves the parameters; one that is not finite does not. */
   async step(batch: GlobalBatch, lr: number): Promise<StepResult> {
-    const losses = new LossMeter(batch.domains)
+    const meter = new LossMeter(batch.domains.length)
     try {
       this.#gradients.zero()
       let pass = batch.step * Math.ceil(batch.sequences.length / this.microBatch)
-      for (const micro of batch.microBatches(this.microBatch)) await losses.add(this.#accumulate(micro, pass++))
-      await losses.finish()
+      for (const micro of batch.microBatches(this.microBatch)) await meter.add(this.#accumulate(micro, pass++))
+      await meter.finish()
     } finally {
-      losses.dispose()
+      meter.dispose()
     }
-    const { loss, lossByDomain } = losses
+    const losses = meanLosses(batch.domains, meter.totals)
     const gradNorm = await this.#gradients.norm()
-    const finite = Number.isFinite(loss) && Number.isFinite(gradNorm)
+    const finite = Number.isFinite(losses.loss) && Number.isFinite(gradNorm)
     if (finite) this.#optimizer.step(lr, clipScale(gradNorm, this.options.clip))
-    return { loss, lossByDomain, gradNorm, finite }
+    return { ...losses, gradNorm, finite }
   }
 
   /** Adds a micro-batch's share to the main gradients. `pass` numbers the forward passes of the run, for dropout. */
@@ -76,17 +105,12 @@ export class Learner {
     }
   }
 
-  /**
-   * From now on trains all but the parameters whose names match `freeze` (and those that never were trained). What stays in
-   * training keeps its optimizer state; what is frozen loses it, and starts without momentum when it is trained again.
-   */
   freeze(freeze: readonly string[]): void {
     const { model, options } = this
     const before = this.#optimizer
     const kept = new Map(before.state().map(({ name, tensor }) => [name, tensor]))
     model.parameters.detachGradients()
-    for (const parameter of model.parameters.parameters) parameter.trainable = !this.#frozen.has(parameter.name)
-    model.parameters.freeze(...freeze)
+    refreeze(model.parameters, this.#frozen, freeze)
     this.#gradients = model.parameters.attachGradients()
     this.#optimizer = new AdamW(model.parameters, this.#gradients, options, this.#seed)
     this.#optimizer.steps = before.steps
@@ -99,19 +123,42 @@ export class Learner {
     before.dispose()
   }
 
-  /** Overwrites the parameters with those of a folder that the model was saved to. */
+  async save({ dir, step, tokenizer, writeState }: CheckpointTarget): Promise<{ folder: Promise<string> }> {
+    const folder = await commitStep(dir, step, async folder => {
+      await this.model.savePretrained(folder, { tokenizer })
+      await this.#saveOptimizer(join(folder, optimizerName))
+      await writeState(folder)
+    })
+    return { folder: Promise.resolve(folder) }
+  }
+
   async loadWeights(folder: string): Promise<void> {
-    const reader = await openPretrained(folder)
+    const source = await openCheckpoint(folder)
     try {
-      for (const parameter of this.model.parameters.parameters) await reader.readInto(parameter.name, parameter)
+      for (const parameter of this.model.parameters.parameters) await source.readInto(parameter.name, parameter)
     } finally {
-      await reader.close()
+      await source.close()
     }
     this.#optimizer.syncMaster()
   }
 
-  /** Writes the optimizer's state as logical tensors. */
-  async saveOptimizer(path: string): Promise<void> {
+  async loadOptimizer(folder: string, updates: number): Promise<void> {
+    const source = await openCheckpoint(folder)
+    try {
+      await this.#optimizer.load(updates, (name, tensor) => source.readInto(name, tensor))
+    } finally {
+      await source.close()
+    }
+  }
+
+  dispose(): void {
+    this.#optimizer.dispose()
+    this.model.parameters.detachGradients()
+    refreeze(this.model.parameters, this.#frozen, [])
+  }
+
+  /** As logical tensors. */
+  async #saveOptimizer(path: string): Promise<void> {
     const state = this.#optimizer.state()
     try {
       await writeSafetensors(
@@ -122,21 +169,15 @@ export class Learner {
       for (const { tensor } of state) tensor.dispose()
     }
   }
+}
 
-  /** Restores what `saveOptimizer` wrote; the weights must have been restored before. */
-  async loadOptimizer(path: string, updates: number): Promise<void> {
-    const reader = await SafetensorsReader.open(path)
-    try {
-      await this.#optimizer.load(updates, (name, tensor) => reader.readInto(name, tensor))
-    } finally {
-      await reader.close()
-    }
-  }
+/** Names of the parameters that were frozen before a trainer took the model: they stay so in every stage. */
+export function frozenNames(store: ParameterStore): ReadonlySet<string> {
+  return new Set(store.parameters.filter(({ trainable }) => !trainable).map(({ name }) => name))
+}
 
-  /** Frees gradients and optimizer; the model stays, trainable as it was before. */
-  dispose(): void {
-    this.#optimizer.dispose()
-    this.model.parameters.detachGradients()
-    for (const parameter of this.model.parameters.parameters) parameter.trainable = !this.#frozen.has(parameter.name)
-  }
+/** Trains all but those `always` frozen and those that match `patterns`. */
+export function refreeze(store: ParameterStore, always: ReadonlySet<string>, patterns: readonly string[]): void {
+  for (const parameter of store.parameters) parameter.trainable = !always.has(parameter.name)
+  store.freeze(...patterns)
 }

@@ -1,12 +1,12 @@
 /** One run of a trainer under way: how far it is, what it reads, and what a checkpoint must remember of it. */
-import { join } from 'node:path'
 import type { Cursors, MixtureReader } from '../data/index.ts'
-import type { GPTBigCode } from '../models/index.ts'
+import { GPTBigCode } from '../models/index.ts'
 import type { Schedule } from '../optim/index.ts'
-import { checkpointFiles, type TrainingState } from './checkpoints.ts'
+import type { TrainingState } from './checkpoints.ts'
 import type { Json } from './fingerprint.ts'
 import { SkipGuard } from './guards.ts'
-import { Learner } from './learner.ts'
+import { type Learner, SingleLearner } from './learner.ts'
+import { ParallelLearner } from './parallel-learner.ts'
 import { measurePeak } from './peak.ts'
 import type { Curriculum, PlacedStage } from './stage.ts'
 import type { StepMetrics } from './step-metrics.ts'
@@ -21,7 +21,7 @@ export class Session {
   progress = 0
   /** The latest metrics, oldest first. */
   tail: StepMetrics[] = []
-  readonly #model: GPTBigCode
+  readonly #model: TrainerOptions['model']
   readonly #curriculum: Curriculum
   readonly #schedule: Schedule
   readonly #sequences: number
@@ -44,7 +44,12 @@ export class Session {
     this.#seed = seed
     this.#guard = new SkipGuard(maxSkipped)
     this.#peakOption = peak
-    this.learner = new Learner(model, optimizer, batch.microBatch ?? batch.sequences, seed)
+    const data = model instanceof GPTBigCode ? 1 : model.layout.data
+    const microBatch = batch.microBatch ?? batch.sequences / data
+    this.learner =
+      model instanceof GPTBigCode
+        ? new SingleLearner(model, optimizer, microBatch, seed)
+        : new ParallelLearner(model, optimizer, microBatch, seed)
   }
 
   /** The stage of the next step, or of the last one when all are done. */
@@ -132,7 +137,7 @@ export class Session {
     this.#begun = unchanged && isAmidStage ? begun : { cursors: now, step: state.step }
     await this.learner.loadWeights(folder)
     this.#freeze(this.#curriculum.before(state.step)?.stage.freeze)
-    await this.learner.loadOptimizer(join(folder, checkpointFiles.optimizer), state.updates)
+    await this.learner.loadOptimizer(folder, state.updates)
   }
 
   #freeze(patterns: readonly string[] = []): void {

@@ -39,20 +39,32 @@ export interface LossRows {
   domain: ArrayLike<number>
 }
 
+/** Sums of losses and numbers of tokens, a domain each. */
+export interface LossTotals {
+  sums: number[]
+  counts: number[]
+}
+
+/** The mean loss over all tokens (NaN without one), and over those of each domain that has any. */
+export function meanLosses(domains: readonly string[], { sums, counts }: LossTotals): Pick<StepMetrics, 'loss' | 'lossByDomain'> {
+  const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
+  const entries = domains.map((name, i) => [name, sums[i]! / counts[i]!] as const).filter((_, i) => counts[i]! > 0)
+  return { loss: total(sums) / total(counts), lossByDomain: Object.fromEntries(entries) }
+}
+
 /**
  * Sums per-token losses of a global batch by domain, in float64 and in the order of the rows. It reads one micro-batch
  * behind: while the losses of one are waited for, the device already has the next to work on.
  */
 export class LossMeter {
-  readonly #domains: readonly string[]
   readonly #sums: Float64Array
   readonly #counts: Float64Array
   #unread: LossRows | undefined
 
-  constructor(domains: readonly string[]) {
-    this.#domains = domains
-    this.#sums = new Float64Array(domains.length)
-    this.#counts = new Float64Array(domains.length)
+  /** @param domains how many there are */
+  constructor(domains: number) {
+    this.#sums = new Float64Array(domains)
+    this.#counts = new Float64Array(domains)
   }
 
   /** Takes over a micro-batch's losses, and reads those of the one before. */
@@ -75,15 +87,9 @@ export class LossMeter {
     this.#unread = undefined
   }
 
-  /** Mean over all trained tokens; NaN without one. */
-  get loss(): number {
-    const total = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0)
-    return total(this.#sums) / total(this.#counts)
-  }
-
-  get lossByDomain(): Record<string, number> {
-    const entries = this.#domains.map((name, i) => [name, this.#sums[i]! / this.#counts[i]!] as const)
-    return Object.fromEntries(entries.filter((_, i) => this.#counts[i]! > 0))
+  /** Of what was read so far, by domain. */
+  get totals(): LossTotals {
+    return { sums: [...this.#sums], counts: [...this.#counts] }
   }
 
   async #read({ losses, targets, domain }: LossRows): Promise<void> {

@@ -5,7 +5,7 @@ import { randomBatch } from '../../bench/harness/models.ts'
 import { GPTBigCode, type TrainingShape, trainingBytes } from '../../src/models/index.ts'
 import { adamW } from '../../src/optim/index.ts'
 import { device } from '../../src/tensor/index.ts'
-import { Learner } from '../../src/train/index.ts'
+import { SingleLearner } from '../../src/train/index.ts'
 
 async function measured(config: object, shape: TrainingShape, length: number, sequences: number) {
   const { dtype, checkpointing = false, stochasticRounding = false } = shape
@@ -13,7 +13,7 @@ async function measured(config: object, shape: TrainingShape, length: number, se
   device().resetPeak()
   using model = GPTBigCode.create(config, { dtype })
   model.checkpointing = checkpointing
-  const learner = new Learner(model, adamW({ lr: 1e-4, stochasticRounding }), sequences)
+  const learner = new SingleLearner(model, adamW({ lr: 1e-4, stochasticRounding }), sequences)
   await learner.step(randomBatch(model.config.vocabSize, length, sequences), 1e-4)
   await device().synchronize()
   learner.dispose()

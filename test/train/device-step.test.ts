@@ -6,7 +6,7 @@ import { Decoder, GPTBigCode, type GPTBigCodeConfig } from '../../src/models/ind
 import { sample } from '../../src/ops/index.ts'
 import { adamW } from '../../src/optim/index.ts'
 import { device, scope } from '../../src/tensor/index.ts'
-import { Learner } from '../../src/train/index.ts'
+import { SingleLearner } from '../../src/train/index.ts'
 import { random, seed } from '../support/derivatives.ts'
 import { relativeError } from '../support/reference.ts'
 
@@ -60,7 +60,7 @@ interface Variant {
 async function run(on: string, { dtype, stochasticRounding, checkpointing, multiQuery }: Variant): Promise<Run> {
   const model = GPTBigCode.create({ ...config, multiQuery }, { seed: 7, dtype, device: on, dropout: 'config' })
   model.checkpointing = checkpointing
-  const learner = new Learner(model, adamW({ lr: 1e-3, stochasticRounding }), 2, 11)
+  const learner = new SingleLearner(model, adamW({ lr: 1e-3, stochasticRounding }), 2, 11)
   const [losses, norms, gradients]: [number[], number[], Float32Array[]] = [[], [], []]
   for (const batch of batches) {
     const { loss, gradNorm } = await learner.step(batch, 1e-3)

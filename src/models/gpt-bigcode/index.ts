@@ -1,5 +1,12 @@
 export { Block, type Pass, runBlocks } from './block.ts'
-export { completeConfig, configFromHuggingFace, defaultConfig, type GPTBigCodeConfig, innerWidth } from './config.ts'
+export {
+  completeConfig,
+  configFromHuggingFace,
+  configToHuggingFace,
+  defaultConfig,
+  type GPTBigCodeConfig,
+  innerWidth,
+} from './config.ts'
 export { Decoder, type DecoderOptions } from './decoder.ts'
 export { Dropout } from './dropout.ts'
 export { type TrainingBytes, type TrainingShape, trainingBytes } from './memory.ts'
