@@ -1,8 +1,9 @@
-# Device modules: shared libraries beside the add-on, which opens them when a device of theirs is asked for (native/core/modules.h).
-#   cmake -B build/modules -DAURORA_MODULES="emulator;hip;cuda" && cmake --build build/modules --target aurora_modules
-# `npm run build:emulator`, `build:hip` and `build:cuda` call this through scripts/build-module.mjs. The emulator's is built like all else; the others
+# Modules: shared libraries beside the add-on, which opens them when something of theirs is asked for (native/core/modules.h).
+#   cmake -B build/modules -DAURORA_MODULES="emulator;hip;cuda;gloo" && cmake --build build/modules --target aurora_modules
+# `npm run build:emulator`, `build:hip`, `build:cuda` and `build:gloo` call this through scripts/build-module.mjs; Gloo's is also built with the
+# add-on where its headers are found. The emulator's is built like all else; the others
 # by their vendor's compiler, in commands of their own, because as compilers of a whole CMake project neither fits beside g++.
-set(AURORA_MODULES "" CACHE STRING "Device modules to build: emulator, hip, cuda")
+set(AURORA_MODULES "" CACHE STRING "Modules to build: emulator, hip, cuda, gloo")
 set(AURORA_HIP_ARCHITECTURES gfx90a CACHE STRING "AMD architectures to compile for")
 set(AURORA_CUDA_ARCHITECTURES 80 90 CACHE STRING "NVIDIA architectures to compile for; newer ones compile the last one's code when they load it")
 
@@ -49,6 +50,32 @@ set(gpu_emulator
 
 set(module_folder ${CMAKE_CURRENT_SOURCE_DIR}/build/Release)
 add_custom_target(aurora_modules)
+
+# --- communication between processes by Gloo --------------------------------------------------------------------------
+find_path(AURORA_GLOO_INCLUDE gloo/transport/tcp/pair.h)
+find_library(AURORA_GLOO_LIBRARY gloo)
+if(AURORA_GLOO_INCLUDE AND AURORA_GLOO_LIBRARY AND (CMAKE_JS_VERSION OR AURORA_TESTS OR "gloo" IN_LIST AURORA_MODULES))
+  # Without core/ and module.cpp, which the tests have or do not need.
+  add_library(aurora_gloo_objects OBJECT
+    ${native}/comm/gloo/channel.cpp
+    ${native}/comm/gloo/communicator.cpp
+    ${native}/comm/gloo/network.cpp
+    ${native}/comm/gloo/reduce.cpp
+    ${native}/comm/gloo/sender.cpp
+  )
+  set_source_files_properties(${native}/comm/gloo/reduce.cpp PROPERTIES COMPILE_OPTIONS -O3)
+  target_include_directories(aurora_gloo_objects SYSTEM PUBLIC ${AURORA_GLOO_INCLUDE})
+  target_link_libraries(aurora_gloo_objects PUBLIC aurora_options ${AURORA_GLOO_LIBRARY})
+  if(CMAKE_JS_VERSION OR "gloo" IN_LIST AURORA_MODULES)
+    add_library(aurora_gloo MODULE ${native}/comm/gloo/module.cpp)
+    target_link_libraries(aurora_gloo PRIVATE aurora_gloo_objects)
+    target_link_options(aurora_gloo PRIVATE -Wl,-z,nodelete)
+    set_target_properties(aurora_gloo PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${module_folder})
+    add_dependencies(aurora_modules aurora_gloo)
+  endif()
+elseif("gloo" IN_LIST AURORA_MODULES)
+  message(FATAL_ERROR "Gloo's headers or its library were not found (Debian, Ubuntu: apt install libgloo-dev)")
+endif()
 
 # --- the emulator, for both widths of waves ---------------------------------------------------------------------------
 if(AURORA_TESTS OR "emulator" IN_LIST AURORA_MODULES)

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Builds device modules into build/Release, beside the add-on: `node scripts/build-module.mjs hip` (or cuda, emulator; several at a time).
+// Builds modules into build/Release, beside the add-on: `node scripts/build-module.mjs hip` (or cuda, emulator, gloo; several at a time).
 // cmake/modules.cmake has the sources. AURORA_HIP_ARCHITECTURES="gfx90a;gfx942" and AURORA_CUDA_ARCHITECTURES="80;90" choose the GPUs.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -16,12 +16,14 @@ const compilers = {
   },
   cuda: { program: 'nvcc', folder: '/usr/local/cuda/bin', get: "NVIDIA's CUDA toolkit 12 or newer has it" },
   emulator: { program: 'c++', folder: '/usr/bin', get: 'a C++20 compiler is needed (Debian, Ubuntu: apt install g++)' },
+  // CMake says when Gloo itself is missing.
+  gloo: { program: 'c++', folder: '/usr/bin', get: 'a C++20 compiler is needed (Debian, Ubuntu: apt install g++)' },
 }
 
 function build(kinds) {
   for (const kind of kinds) {
     const compiler = compilers[kind]
-    if (!compiler) return fail(`${kind ?? 'nothing'} is no device module: expected ${Object.keys(compilers).join(', ')}`)
+    if (!compiler) return fail(`${kind ?? 'nothing'} is no module: expected ${Object.keys(compilers).join(', ')}`)
     if (!finds('cmake')) return fail('CMake was not found (Debian, Ubuntu: apt install cmake)')
     if (!finds(compiler.program) && !existsSync(join(compiler.folder, compiler.program)))
       return fail(`${compiler.program} was found neither in PATH nor in ${compiler.folder}: ${compiler.get}`)

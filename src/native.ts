@@ -130,14 +130,17 @@ export interface Native {
   /**
    * This rank's end of a group of `size`: kind 'single' (size 1), 'gloo' (CPU) or 'nccl' (GPU; RCCL on AMD). `host` is the local address that
    * Gloo listens on; no wait takes longer than `timeoutMs`; `name` and `ranks` (of the world, in order) are for errors. What the other
-   * ranks get to know of it is `address`.
+   * ranks must get to know of it is `address`.
    */
   beginCommunicator(
     device: DeviceId,
     kind: string,
     rank: number,
     size: number,
-    options: { host: string; timeoutMs: number; name: string; ranks: readonly number[] },
+    host: string,
+    timeoutMs: number,
+    name: string,
+    ranks: readonly number[],
   ): { id: CommunicatorId; address: ArrayBuffer }
   /** Connects it, given all ranks' addresses in order. */
   connectCommunicator(id: CommunicatorId, addresses: readonly ArrayBufferView[]): Promise<void>

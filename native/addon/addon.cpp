@@ -58,6 +58,7 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   addFunctions(exports, deviceFunctions());
   addFunctions(exports, tensorFunctions());
   addFunctions(exports, operationFunctions());
+  addFunctions(exports, communicationFunctions());
   return exports;
 }
 

@@ -93,10 +93,10 @@ ProbeKind Arguments::probeKind(const char* name) {
   return static_cast<ProbeKind>(integer(name, 0, static_cast<int64_t>(ProbeKind::update)));
 }
 
-Napi::Array Arguments::array(const char* name, uint32_t least, uint32_t most) {
+Napi::Array Arguments::array(const char* name, uint32_t least, uint32_t most, const char* of) {
   const Napi::Value value = any();
   if (!value.IsArray() || value.As<Napi::Array>().Length() < least || value.As<Napi::Array>().Length() > most)
-    wrong(name, "an array of " + (least == most ? "" : std::to_string(least) + " to ") + std::to_string(most) + " numbers", value);
+    wrong(name, "an array of " + (least == most ? "" : std::to_string(least) + " to ") + std::to_string(most) + " " + of, value);
   return value.As<Napi::Array>();
 }
 
@@ -132,8 +132,24 @@ RandomKey Arguments::random(const char* name) {
   return random;
 }
 
-std::span<const std::byte> Arguments::bytes(const char* name) {
-  const Napi::Value value = any();
+std::vector<int> Arguments::integers(const char* name, int64_t low, int64_t high, uint32_t least, uint32_t most) {
+  const Napi::Array values = array(name, least, most);
+  std::vector<int> integers;
+  for (uint32_t i = 0, count = values.Length(); i < count && i < most; ++i) integers.push_back(static_cast<int>(toInteger(name, values[i], low, high)));
+  return integers;
+}
+
+std::vector<std::vector<std::byte>> Arguments::manyBytes(const char* name, uint32_t least, uint32_t most) {
+  const Napi::Array values = array(name, least, most, "typed arrays");
+  std::vector<std::vector<std::byte>> copies;
+  for (uint32_t i = 0, count = values.Length(); i < count && i < most; ++i) {
+    const std::span<const std::byte> bytes = toBytes(name, values[i]);
+    copies.emplace_back(bytes.begin(), bytes.end());
+  }
+  return copies;
+}
+
+std::span<const std::byte> Arguments::toBytes(const char* name, Napi::Value value) const {
   napi_value buffer = nullptr;
   void* data = nullptr;
   size_t size = 0, offset = 0;

@@ -6,6 +6,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/backend.h"
 #include "core/tensors.h"
@@ -35,14 +36,18 @@ class Arguments {
   Shape shape(const char* name);
   HeadLayout layout(const char* name);
   RandomKey random(const char* name);
+  std::vector<int> integers(const char* name, int64_t low, int64_t high, uint32_t least, uint32_t most);
   /// The memory of a typed array, Buffer or DataView, valid until JavaScript runs again.
-  std::span<const std::byte> bytes(const char* name);
+  std::span<const std::byte> bytes(const char* name) { return toBytes(name, any()); }
+  /// An array of such, copied.
+  std::vector<std::vector<std::byte>> manyBytes(const char* name, uint32_t least, uint32_t most);
 
  private:
   [[noreturn]] void wrong(const char* name, const std::string& expected, Napi::Value found) const;
   double toNumber(const char* name, Napi::Value value) const;
   int64_t toInteger(const char* name, Napi::Value value, int64_t low, int64_t high) const;
-  Napi::Array array(const char* name, uint32_t least, uint32_t most);
+  std::span<const std::byte> toBytes(const char* name, Napi::Value value) const;
+  Napi::Array array(const char* name, uint32_t least, uint32_t most, const char* of = "numbers");
 
   const Napi::CallbackInfo& info_;
   const char* function_;

@@ -22,7 +22,12 @@ Environment::Environment(Napi::Env env)
 }
 
 void Environment::close() {
+  // Streams and threads that wait for other processes wait no longer.
+  communicators.abortAll("the process or its worker thread is ending");
   for (auto& device : devices_) device->close();
+  for (auto& [id, pending] : pending_)
+    if (pending.worker.joinable()) pending.worker.join();
+  communicators.clear();
   pending_.clear();
   events_.clear();
   tensors.clear();
@@ -71,20 +76,45 @@ void Environment::waitEvent(Device& device, int64_t event) {
   if (found->second.event->done()) events_.erase(found);
 }
 
+uint64_t Environment::addPending(Pending pending) {
+  if (pending_.empty()) notifier_.Ref(env_);
+  pending_.emplace(++lastPending_, std::move(pending));
+  return lastPending_;
+}
+
+/// From any thread.
+void Environment::complete(uint64_t pending, std::optional<AsyncError> error) {
+  {
+    std::lock_guard lock(completedMutex_);
+    completed_.push_back({pending, std::move(error)});
+  }
+  notifier_.NonBlockingCall();
+}
+
 Napi::Promise Environment::whenRun(const std::vector<Stream*>& streams, Napi::Object result, std::function<void()> before) {
-  const uint64_t id = ++lastPending_;
   auto deferred = Napi::Promise::Deferred::New(env_);
   const Napi::Promise promise = deferred.Promise();
-  if (pending_.empty()) notifier_.Ref(env_);
-  pending_.emplace(id, Pending{deferred, result.IsEmpty() ? Napi::ObjectReference() : Napi::Persistent(result), streams.size(), std::move(before), std::nullopt});
-  for (Stream* stream : streams)
-    stream->then([this, id, stream] {
-      {
-        std::lock_guard lock(completedMutex_);
-        completed_.push_back({id, stream->takeError()});
-      }
-      notifier_.NonBlockingCall();
-    });
+  const uint64_t id = addPending(
+      {deferred, result.IsEmpty() ? Napi::ObjectReference() : Napi::Persistent(result), streams.size(), std::move(before), std::nullopt, {}});
+  for (Stream* stream : streams) stream->then([this, id, stream] { complete(id, stream->takeError()); });
+  return promise;
+}
+
+Napi::Promise Environment::whenDone(std::function<void()> work) {
+  auto deferred = Napi::Promise::Deferred::New(env_);
+  const Napi::Promise promise = deferred.Promise();
+  const uint64_t id = addPending({deferred, {}, 1, nullptr, std::nullopt, {}});
+  pending_.at(id).worker = std::thread([this, id, work = std::move(work)] {
+    std::optional<AsyncError> failure;
+    try {
+      work();
+    } catch (const Error& error) {
+      failure = AsyncError{error.code(), error.operation(), error.expected(), error.found(), ""};
+    } catch (const std::exception& error) {
+      failure = AsyncError{code::kDevice, "work", "to run", error.what(), ""};
+    }
+    complete(id, std::move(failure));
+  });
   return promise;
 }
 
@@ -103,8 +133,9 @@ void Environment::deliver(Completion completion) {
   Pending& waiting = found->second;
   if (completion.error && !waiting.error) waiting.error = std::move(completion.error);
   if (--waiting.streams > 0) return;
-  const Pending pending = std::move(waiting);
+  Pending pending = std::move(waiting);
   pending_.erase(found);
+  if (pending.worker.joinable()) pending.worker.join();
   if (pending_.empty()) notifier_.Unref(env_);
   if (pending.before) pending.before();
   if (pending.error)

@@ -8,10 +8,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "addon/callers.h"
+#include "addon/communicators.h"
 #include "core/device.h"
 #include "core/tensors.h"
 
@@ -36,6 +38,7 @@ class Environment {
 
  public:
   Tensors tensors;
+  Communicators communicators;
 
   /// Devices are numbered from 1, streams across all devices, so that one of another device is an error.
   int64_t openDevice(const std::string& name);
@@ -53,6 +56,9 @@ class Environment {
   /// the first failure of theirs.
   Napi::Promise whenRun(const std::vector<Stream*>& streams, Napi::Object result = {}, std::function<void()> before = nullptr);
 
+  /// Runs `work` on a thread of its own; resolves when it has returned, or rejects with what it threw.
+  Napi::Promise whenDone(std::function<void()> work);
+
   /// `new ArrayBuffer(bytes)`: too large a size throws ERR_OUT_OF_MEMORY, where Node-API's own function would end the process.
   Napi::ArrayBuffer newArrayBuffer(size_t bytes);
 
@@ -66,6 +72,7 @@ class Environment {
     size_t streams;
     std::function<void()> before;
     std::optional<AsyncError> error;
+    std::thread worker;  // of whenDone
   };
   struct Completion {
     uint64_t pending;
@@ -74,6 +81,8 @@ class Environment {
   static void deliverAll(Napi::Env env, Napi::Function, Environment* self, void*);
   using Notifier = Napi::TypedThreadSafeFunction<Environment, void, &Environment::deliverAll>;
 
+  uint64_t addPending(Pending pending);
+  void complete(uint64_t pending, std::optional<AsyncError> error);
   void deliver(Completion completion);
   void close();
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "addon/environment.h"
+#include "comm/communicator.h"
 
 namespace aurora::addon {
 namespace {
@@ -19,6 +20,7 @@ const char* summary(const char* code) {
       {code::kDevice, "device error"},
       {code::kIndex, "index out of range"},
       {code::kClosed, "closed"},
+      {code::kCommunication, "communication failed"},
   };
   for (const auto& [known, text] : summaries)
     if (std::strcmp(known, code) == 0) return text;

@@ -16,5 +16,6 @@ struct Function {
 std::span<const Function> deviceFunctions();
 std::span<const Function> tensorFunctions();
 std::span<const Function> operationFunctions();
+std::span<const Function> communicationFunctions();
 
 }  // namespace aurora::addon

@@ -45,8 +45,8 @@ class Single final : public Communicator {
 
 }  // namespace
 
-std::unique_ptr<Communicator> singleCommunicator(std::function<void(Stream&, const View& x, const View& y)> copy) {
-  return std::make_unique<Single>(std::move(copy));
+std::shared_ptr<Communicator> singleCommunicator(std::function<void(Stream&, const View& x, const View& y)> copy) {
+  return std::make_shared<Single>(std::move(copy));
 }
 
 }  // namespace aurora

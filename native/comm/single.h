@@ -8,6 +8,6 @@
 namespace aurora {
 
 /// `copy` enqueues y = x, of equal dtypes and sizes.
-std::unique_ptr<Communicator> singleCommunicator(std::function<void(Stream&, const View& x, const View& y)> copy);
+std::shared_ptr<Communicator> singleCommunicator(std::function<void(Stream&, const View& x, const View& y)> copy);
 
 }  // namespace aurora

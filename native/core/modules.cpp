@@ -16,13 +16,15 @@ struct Kind {
   const char* kind;
   const char* file;
   const char* build;
-  bool numbered;  // 'hip:0'; else the kind names its only device
+  enum { numbered, one, none } devices;  // 'hip:0'; the kind names its only device; it has none
+  const char* get = "";                  // what else it needs
 };
 constexpr Kind kKinds[] = {
-    {"hip", "aurora_hip.so", "npm run build:hip", true},
-    {"cuda", "aurora_cuda.so", "npm run build:cuda", true},
-    {"emulator", "aurora_emulator.so", "npm run build:emulator", false},
-    {"emulator:32", "aurora_emulator32.so", "npm run build:emulator", false},
+    {"hip", "aurora_hip.so", "npm run build:hip", Kind::numbered},
+    {"cuda", "aurora_cuda.so", "npm run build:cuda", Kind::numbered},
+    {"emulator", "aurora_emulator.so", "npm run build:emulator", Kind::one},
+    {"emulator:32", "aurora_emulator32.so", "npm run build:emulator", Kind::one},
+    {"gloo", "aurora_gloo.so", "npm run build:gloo", Kind::none, "; it needs Gloo (Debian, Ubuntu: apt install libgloo-dev to build it, libgloo0 to run it)"},
 };
 
 /// The folders that modules are searched in.
@@ -59,21 +61,23 @@ std::string joined(const std::vector<std::string>& parts) {
   return out;
 }
 
-const Module* load(const ModuleFile& file) {
-  const std::string device = "a module for '" + file.kind + "' devices";
-  const std::string hint = "build it with \"" + file.build + "\" in the package's folder, or set AURORA_MODULE_PATH to the folder it is in";
-  if (file.path.empty()) throw Error(code::kDevice, "openDevice", device, "no file " + joined(file.searched), hint);
+const Module* load(const Kind& kind, const char* operation) {
+  const ModuleFile file = locate(kind);
+  const std::string wanted = kind.devices == Kind::none ? "the module '" + file.kind + "', for communication between processes" : "a module for '" + file.kind + "' devices";
+  const std::string hint =
+      "build it with \"" + file.build + "\" in the package's folder, or set AURORA_MODULE_PATH to the folder it is in" + kind.get;
+  if (file.path.empty()) throw Error(code::kDevice, operation, wanted, "no file " + joined(file.searched), hint);
   void* library = dlopen(file.path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library) {
     const char* words = dlerror();
-    throw Error(code::kDevice, "openDevice", device, std::string("one that does not load: ") + (words ? words : "no reason given"), hint);
+    throw Error(code::kDevice, operation, wanted, std::string("one that does not load: ") + (words ? words : "no reason given"), hint);
   }
   const auto entry = reinterpret_cast<ModuleEntry>(dlsym(library, kModuleEntry));
-  if (!entry) throw Error(code::kDevice, "openDevice", device, file.path + ", which is something else", hint);
+  if (!entry) throw Error(code::kDevice, operation, wanted, file.path + ", which is something else", hint);
   const Module* module = entry();
   const std::string expected = moduleStamp(AURORA_VERSION);
   if (expected != module->stamp)
-    throw Error(code::kDevice, "openDevice", device + " built with this add-on", file.path + " of another build", "build both again: \"npm run build:native\" and \"" + file.build + "\"");
+    throw Error(code::kDevice, operation, wanted + " built with this add-on", file.path + " of another build", "build both again: \"npm run build:native\" and \"" + file.build + "\"");
   return module;
 }
 
@@ -100,14 +104,14 @@ std::vector<ModuleFile> moduleFiles() {
   return files;
 }
 
-const Module& openModule(const std::string& name) {
+const Module& openModule(const std::string& name, const char* operation) {
   const Kind* kind = kindOf(name);
-  if (!kind) throw Error(code::kDevice, "openModule", "one of 'hip', 'cuda', 'emulator', 'emulator:32'", "'" + name + "'");
+  if (!kind) throw Error(code::kDevice, operation, "one of 'hip', 'cuda', 'emulator', 'emulator:32', 'gloo'", "'" + name + "'");
   static std::mutex mutex;
   static std::map<const Kind*, const Module*> opened;
   std::lock_guard lock(mutex);
   const Module*& module = opened[kind];
-  if (!module) module = load(locate(*kind));
+  if (!module) module = load(*kind, operation);
   return *module;
 }
 
@@ -115,11 +119,11 @@ std::unique_ptr<Backend> openInModule(const std::string& name) {
   const size_t colon = name.rfind(':');
   const std::string head = name.substr(0, colon), number = colon == std::string::npos ? "" : name.substr(colon + 1);
   const Kind* numbered = kindOf(head);
-  const bool hasNumber = numbered && numbered->numbered && !number.empty() && number.size() < 4 && number.find_first_not_of("0123456789") == std::string::npos;
+  const bool hasNumber = numbered && numbered->devices == Kind::numbered && !number.empty() && number.size() < 4 && number.find_first_not_of("0123456789") == std::string::npos;
   const Kind* kind = hasNumber ? numbered : kindOf(name);
-  if (!kind || (kind->numbered && !hasNumber))
+  if (!kind || kind->devices == Kind::none || (kind->devices == Kind::numbered && !hasNumber))
     throw Error(code::kDevice, "openDevice", "'cpu', 'hip:0', 'cuda:0' (or another number), 'emulator' or 'emulator:32'", "'" + name + "'");
-  const Module& module = openModule(kind->kind);
+  const Module& module = openModule(kind->kind, "openDevice");
   const int device = hasNumber ? std::stoi(number) : 0;
   const size_t count = countDevices(module, name);
   if (static_cast<size_t>(device) >= count)

@@ -19,6 +19,6 @@ std::vector<ModuleLibrary> libraries() {
 
 extern "C" __attribute__((visibility("default"))) const aurora::Module* aurora_module() {
   static const std::string stamp = aurora::moduleStamp(AURORA_VERSION);
-  static const aurora::Module module{stamp.c_str(), aurora::hip::devices, aurora::hip::open, aurora::hip::libraries};
+  static const aurora::Module module{stamp.c_str(), aurora::hip::devices, aurora::hip::open, aurora::hip::libraries, nullptr};
   return &module;
 }

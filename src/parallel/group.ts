@@ -73,7 +73,7 @@ export class Group {
     const rank = placeIn(options)
     const kind = options.kind ?? (ranks.length === 1 ? 'single' : device.name === 'cpu' ? 'gloo' : 'nccl')
     const { host, timeoutMs } = options
-    const { id, address } = native.beginCommunicator(device.id, kind, rank, ranks.length, { host, timeoutMs, name, ranks })
+    const { id, address } = native.beginCommunicator(device.id, kind, rank, ranks.length, host, timeoutMs, name, ranks)
     if (ranks.length === 1 && kind === 'single') return new Group(options, rank, id)
     try {
       const addresses = await options.exchange(`group ${name} of ranks ${ranks.join(', ')}`, ranks, new Uint8Array(address))
