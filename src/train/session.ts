@@ -1,7 +1,7 @@
 /** One run of a trainer under way: how far it is, what it reads, and what a checkpoint must remember of it. */
 import type { Cursors, MixtureReader } from '../data/index.ts'
-import { GPTBigCode } from '../models/index.ts'
 import type { Schedule } from '../optim/index.ts'
+import { ModelPart } from '../parallel/index.ts'
 import type { TrainingState } from './checkpoints.ts'
 import type { Json } from './fingerprint.ts'
 import { SkipGuard } from './guards.ts'
@@ -44,12 +44,12 @@ export class Session {
     this.#seed = seed
     this.#guard = new SkipGuard(maxSkipped)
     this.#peakOption = peak
-    const data = model instanceof GPTBigCode ? 1 : model.layout.data
-    const microBatch = batch.microBatch ?? batch.sequences / data
+    const share = model instanceof ModelPart ? batch.sequences / model.layout.data : batch.sequences
+    const microBatch = batch.microBatch ?? share
     this.learner =
-      model instanceof GPTBigCode
-        ? new SingleLearner(model, optimizer, microBatch, seed)
-        : new ParallelLearner(model, optimizer, microBatch, seed)
+      model instanceof ModelPart
+        ? new ParallelLearner(model, optimizer, microBatch, seed)
+        : new SingleLearner(model, optimizer, microBatch, seed)
   }
 
   /** The stage of the next step, or of the last one when all are done. */
@@ -59,8 +59,14 @@ export class Session {
 
   /** Settles what speeds are held against. */
   async measurePeak(): Promise<void> {
+    const { device, dtype } = this.#model
     if (typeof this.#peakOption === 'number') this.#peak = this.#peakOption
-    else if (this.#peakOption === 'measure') this.#peak = await measurePeak(this.#model.device, this.#model.dtype)
+    else if (this.#peakOption === 'measure') this.#peak = await measurePeak(device, dtype)
+    else return
+    // All ranks measure at the same time, as they will work.
+    if (!(this.#model instanceof ModelPart)) return
+    const peaks = await this.#model.job.gather('peak', this.#peak)
+    this.#peak = peaks.reduce((sum, peak) => sum + peak, 0)
   }
 
   /** Prepares for the next step; true when a stage begins with it (or is gone on with after a resume). */

@@ -1,12 +1,13 @@
 /** The trainer: a model, an optimizer and a curriculum in; steps, checkpoints and evaluations out. */
 import { join } from 'node:path'
-import { commitStep, keepSteps, latestStep, recoverFolder, writeFileAtomic } from '../checkpoint/index.ts'
+import { keepSteps, latestStep, recoverFolder, writeFileAtomic } from '../checkpoint/index.ts'
 import { AuroraError } from '../errors.ts'
-import type { GPTBigCode } from '../models/index.ts'
+import { GPTBigCode } from '../models/index.ts'
 import type { AdamWOptions } from '../optim/index.ts'
+import { ModelPart, type ParallelJob } from '../parallel/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { type Callback, type EndEvent, notify, type StageEvent } from './callbacks.ts'
-import { checkpointFiles, readTrainingState } from './checkpoints.ts'
+import { readTrainingState, stateName } from './checkpoints.ts'
 import { expectInteger } from './checks.ts'
 import type { EvaluationPoint, Evaluations } from './evaluations.ts'
 import { differences, expectSameRun, type Json, plainJson } from './fingerprint.ts'
@@ -15,7 +16,8 @@ import { Curriculum, type PlacedStage, type Stage } from './stage.ts'
 import type { StepMetrics } from './step-metrics.ts'
 
 export interface TrainerOptions {
-  model: GPTBigCode
+  /** A whole model; or this rank's part of one, when all ranks of a parallel job run such a trainer. */
+  model: GPTBigCode | ModelPart
   /** Made by adamW({ … }); its learning rate is the run's schedule. */
   optimizer: AdamWOptions
   batch: {
@@ -23,7 +25,7 @@ export interface TrainerOptions {
     sequences: number
     /** Tokens a sequence, unless a stage has its own length. */
     length: number
-    /** Sequences computed at once (default: all); gradients are accumulated over the micro-batches of a batch. */
+    /** Sequences computed at once (default: all of a rank's); gradients are accumulated over the micro-batches of a batch. */
     microBatch?: number
   }
   curriculum: readonly Stage[]
@@ -38,7 +40,9 @@ export interface TrainerOptions {
   }
   /** Written into checkpoints, so that each is a complete model. */
   tokenizer?: Tokenizer
+  /** Of a parallel job rank 0 makes them, on the whole model, which it reads from the checkpoint. */
   evaluations?: Evaluations
+  /** Of a parallel job rank 0's are called. */
   callbacks?: readonly Callback[]
   /** Steps in a row whose loss or gradient is not finite that are skipped; one more ends the run. Default 5. */
   maxSkipped?: number
@@ -49,7 +53,7 @@ export interface TrainerOptions {
 }
 
 export interface RunControl {
-  /** Ends the run after a checkpoint. */
+  /** Ends the run after a checkpoint; of a parallel job, whichever rank's it is. */
   signal?: AbortSignal
   /** Go on from the last checkpoint; without one the run starts afresh. */
   resume?: boolean
@@ -58,25 +62,30 @@ export interface RunControl {
 }
 
 export class Trainer {
-  readonly model: GPTBigCode
+  readonly model: GPTBigCode | ModelPart
   readonly curriculum: Curriculum
   readonly #options: TrainerOptions
   readonly #callbacks: readonly Callback[]
+  readonly #job: ParallelJob | undefined
   /** All that defines the run, as checkpoints keep it. */
   readonly definition: Json
   #running = false
+  /** The latest checkpoint's folder, once it is written. */
+  #saving: Promise<string> | undefined
   #step = 0
 
   constructor(options: TrainerOptions) {
     this.model = options.model
     this.curriculum = new Curriculum(options.curriculum, options.batch)
     this.#options = options
-    this.#callbacks = options.callbacks ?? []
+    this.#job = options.model instanceof ModelPart ? options.model.job : undefined
+    this.#callbacks = this.#speaks ? (options.callbacks ?? []) : []
     expectInteger('microBatch', options.batch.microBatch, 1)
     expectInteger('steps between checkpoints', options.checkpoints?.every, 1)
     expectInteger('number of checkpoints to keep', options.checkpoints?.keep, 1)
     expectInteger('maxSkipped', options.maxSkipped, 0)
     this.definition = describeRun(options, this.curriculum)
+    if (this.#job && options.evaluations && !options.checkpoints) throw evaluationsNeedCheckpoints()
     expectPositions(options.model, this.curriculum)
   }
 
@@ -102,11 +111,13 @@ export class Trainer {
     }
     const session = new Session(this.#options, this.curriculum)
     this.#running = true
+    this.#saving = undefined
     let end: Pick<EndEvent, 'reason' | 'error'> = { reason: 'stopped' }
     try {
       yield* this.#steps(session, control)
       end = { reason: session.progress >= this.totalSteps ? 'finished' : 'aborted' }
-    } catch (error) {
+    } catch (caught) {
+      const error = this.#job ? await this.#job.fail(caught) : caught
       end = { reason: 'failed', error }
       throw error
     } finally {
@@ -128,12 +139,13 @@ export class Trainer {
     let saved = session.progress
     await session.measurePeak()
     // Results of a run that has no checkpoint may be another run's.
-    await this.#options.evaluations?.open(folder ? saved : -1)
+    if (this.#speaks) await this.#options.evaluations?.open(folder ? saved : -1)
     const { tail: metricsTail } = session
     const config = this.definition as Record<string, unknown>
     await this.#notify('onStart', { config, totalSteps, step: saved, resumed: folder !== undefined, metricsTail })
+    if (!folder && this.#job && this.#options.evaluations) await this.#checkpoint(session)
     await this.#evaluate(session, signal)
-    while (session.progress < totalSteps && !signal?.aborted) {
+    while (session.progress < totalSteps && !(await this.#stops(session, signal))) {
       if (session.enter()) await this.#notify('onStage', stageEvent(session.stage))
       const metrics = await session.step()
       await this.#notify('onStep', metrics)
@@ -145,13 +157,26 @@ export class Trainer {
       yield metrics
     }
     if (saved < session.progress) await this.#checkpoint(session)
+    await this.#saving
+  }
+
+  /** Of a parallel job one rank speaks for all. */
+  get #speaks(): boolean {
+    return this.#job?.first ?? true
   }
 
   async #lastCheckpoint(): Promise<string | undefined> {
     const { checkpoints } = this.#options
     if (!checkpoints) return undefined
-    await recoverFolder(checkpoints.dir)
-    return (await latestStep(checkpoints.dir))?.path
+    if (this.#speaks) await recoverFolder(checkpoints.dir)
+    const found = (await latestStep(checkpoints.dir))?.path
+    return this.#job ? ((await this.#job.ask('last checkpoint', found ?? null)) ?? undefined) : found
+  }
+
+  /** Whether the run is to end here. All ranks come to the same answer, whichever of them was told. */
+  async #stops(session: Session, signal: AbortSignal | undefined): Promise<boolean> {
+    const told = signal?.aborted ?? false
+    return this.#job ? (await this.#job.gather(`end at ${session.progress}`, told)).includes(true) : told
   }
 
   #isCheckpointDue(step: number): boolean {
@@ -159,38 +184,56 @@ export class Trainer {
     return this.curriculum.closesStage(step) || (every !== undefined && step % every === 0)
   }
 
+  /** Resolves when training may go on: a parallel job writes meanwhile. One checkpoint is written at a time. */
   async #checkpoint(session: Session): Promise<void> {
     const { checkpoints, tokenizer } = this.#options
     if (!checkpoints) return
+    await this.#saving
     const { progress: step } = session
     const started = performance.now()
-    const folder = await commitStep(checkpoints.dir, step, async folder => {
-      await this.model.savePretrained(folder, { tokenizer })
-      await session.learner.saveOptimizer(join(folder, checkpointFiles.optimizer))
-      await writeFileAtomic(join(folder, checkpointFiles.state), `${JSON.stringify(session.state(this.definition), null, 1)}\n`)
-    })
-    await keepSteps(checkpoints.dir, checkpoints.keep ?? 2)
-    const seconds = (performance.now() - started) / 1000
+    const state = `${JSON.stringify(session.state(this.definition), null, 1)}\n`
+    const writeState = (folder: string) => writeFileAtomic(join(folder, stateName), state)
+    const { folder } = await session.learner.save({ dir: checkpoints.dir, step, tokenizer, writeState })
+    this.#saving = folder.then(path => this.#saved(path, step, started))
+    // A failure ends the run where it is waited for.
+    this.#saving.catch(() => {})
+    if (!this.#job) await this.#saving
+  }
+
+  async #saved(folder: string, step: number, started: number): Promise<string> {
+    if (this.#speaks) await keepSteps(this.#options.checkpoints!.dir, this.#options.checkpoints!.keep ?? 2)
     await this.#notify('onCheckpoint', {
       folder,
       step,
-      stage: this.curriculum.before(step)!.stage.name,
+      stage: this.curriculum.before(step)?.stage.name ?? '',
       stageEnd: this.curriculum.closesStage(step),
-      seconds,
+      seconds: (performance.now() - started) / 1000,
     })
+    return folder
   }
 
   async #restore(session: Session, folder: string, allowChanges: boolean | readonly string[]): Promise<void> {
     const state = await readTrainingState(folder)
     expectSameRun(state.definition, this.definition, allowChanges, folder)
     await session.restore(folder, state, differences(state.definition, this.definition).length === 0)
+    this.#saving = Promise.resolve(folder)
   }
 
   async #evaluate(session: Session, signal: AbortSignal | undefined): Promise<void> {
     const { progress: step } = session
-    if (step > 0 && !this.#isCheckpointDue(step)) return
-    const point = this.#point(step)
-    await this.#options.evaluations?.at(point, this.model, signal, record => this.#notify('onEvaluation', record))
+    const { evaluations } = this.#options
+    if (!evaluations || (step > 0 && !this.#isCheckpointDue(step))) return
+    const on = (model: GPTBigCode) =>
+      evaluations.at(this.#point(step), model, signal, record => this.#notify('onEvaluation', record))
+    if (this.model instanceof GPTBigCode) return on(this.model)
+    // No rank has the whole model; the checkpoint of this step has it.
+    const folder = (await this.#saving)!
+    if (this.#speaks) {
+      const { device, dtype } = this.model
+      const whole = await GPTBigCode.fromPretrained(folder, { device, dtype })
+      await on(whole).finally(() => whole.dispose())
+    }
+    await this.#job!.gather(`evaluated at ${step}`, true)
   }
 
   #point(step: number): EvaluationPoint {
@@ -227,7 +270,7 @@ function describeRun({ model, optimizer, batch, seed = 0, definition = {} }: Tra
   })
 }
 
-function expectPositions(model: GPTBigCode, curriculum: Curriculum): void {
+function expectPositions(model: GPTBigCode | ModelPart, curriculum: Curriculum): void {
   const { nPositions } = model.config
   const tooLong = curriculum.stages.find(({ length }) => length > nPositions)
   if (!tooLong) return
@@ -236,6 +279,15 @@ function expectPositions(model: GPTBigCode, curriculum: Curriculum): void {
     message: `sequences of stage "${tooLong.stage.name}" are longer than the model can take`,
     expected: `at most ${nPositions} tokens (n_positions)`,
     found: String(tooLong.length),
+  })
+}
+
+function evaluationsNeedCheckpoints(): AuroraError {
+  return new AuroraError({
+    code: 'ERR_INVALID_ARGUMENT',
+    message: 'a parallel job evaluates its checkpoints',
+    expected: 'checkpoints with evaluations',
+    found: 'no folder for checkpoints',
   })
 }
 
