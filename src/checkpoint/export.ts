@@ -77,6 +77,9 @@ export async function exportSharded(folder: string, target: string, options: Exp
       await (options.tokenizer ? options.tokenizer.save(out) : copyModelFiles(folder, out))
     })
     return sizes.reduce((sum, size) => sum + size, 0)
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    throw error
   } finally {
     await source.close()
   }

@@ -90,7 +90,11 @@ export async function writeShard(
     data: () => bytesOf(part, signal),
   }))
   // Rank 0 may have given the checkpoint up and removed the folder: then it must not come back.
-  await writeSafetensors(path, tensors, { format: 'aurora-shard', rank: String(rank) }, { createFolder: false })
+  const metadata = { format: 'aurora-shard', rank: String(rank) }
+  await writeSafetensors(path, tensors, metadata, { createFolder: false }).catch(error => {
+    signal?.throwIfAborted()
+    throw error
+  })
   const { size: bytes } = await stat(path)
   const indexed = written.map(({ index, crc }): IndexedBlock => ({ ...index, crc32: hexadecimal(crc) }))
   return { file, bytes, blocks: indexed }
