@@ -1,6 +1,6 @@
 /** What learns: a model, the main gradients of its trainable parameters, and the optimizer that moves them. */
 import { Tape } from '../autograd/index.ts'
-import { openPretrained, SafetensorsReader, writeSafetensors } from '../checkpoint/index.ts'
+import { openCheckpoint, openPretrained, writeSafetensors } from '../checkpoint/index.ts'
 import type { GlobalBatch, MicroBatch } from '../data/index.ts'
 import type { GPTBigCode } from '../models/index.ts'
 import type { GradientBuffer } from '../nn/index.ts'
@@ -123,13 +123,13 @@ export class Learner {
     }
   }
 
-  /** Restores what `saveOptimizer` wrote; the weights must have been restored before. */
-  async loadOptimizer(path: string, updates: number): Promise<void> {
-    const reader = await SafetensorsReader.open(path)
+  /** Restores the optimizer's state of a checkpoint, sharded or not; the weights must have been restored before. */
+  async loadOptimizer(folder: string, updates: number): Promise<void> {
+    const source = await openCheckpoint(folder)
     try {
-      await this.#optimizer.load(updates, (name, tensor) => reader.readInto(name, tensor))
+      await this.#optimizer.load(updates, (name, tensor) => source.readInto(name, tensor))
     } finally {
-      await reader.close()
+      await source.close()
     }
   }
 

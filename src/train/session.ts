@@ -1,9 +1,8 @@
 /** One run of a trainer under way: how far it is, what it reads, and what a checkpoint must remember of it. */
-import { join } from 'node:path'
 import type { Cursors, MixtureReader } from '../data/index.ts'
 import type { GPTBigCode } from '../models/index.ts'
 import type { Schedule } from '../optim/index.ts'
-import { checkpointFiles, type TrainingState } from './checkpoints.ts'
+import type { TrainingState } from './checkpoints.ts'
 import type { Json } from './fingerprint.ts'
 import { SkipGuard } from './guards.ts'
 import { Learner } from './learner.ts'
@@ -132,7 +131,7 @@ export class Session {
     this.#begun = unchanged && isAmidStage ? begun : { cursors: now, step: state.step }
     await this.learner.loadWeights(folder)
     this.#freeze(this.#curriculum.before(state.step)?.stage.freeze)
-    await this.learner.loadOptimizer(join(folder, checkpointFiles.optimizer), state.updates)
+    await this.learner.loadOptimizer(folder, state.updates)
   }
 
   #freeze(patterns: readonly string[] = []): void {
