@@ -4,6 +4,7 @@
  */
 import { AuroraError } from '../errors.ts'
 import type { DType, Tensor } from '../tensor/index.ts'
+import { isLength } from './untrusted.ts'
 
 /** A box of indices: along each axis `size` of them from `start` on. */
 export interface Region {
@@ -25,6 +26,12 @@ export interface Block extends Region {
 /** Number of elements. */
 export function volume(size: readonly number[]): number {
   return size.reduce((product, length) => product * length, 1)
+}
+
+/** Whether a region is one of a tensor of `shape`. */
+export function liesWithin({ start, size }: Region, shape: readonly number[]): boolean {
+  if (start.length !== shape.length || size.length !== shape.length) return false
+  return shape.every((length, axis) => isLength(start[axis]) && isLength(size[axis]) && start[axis] + size[axis] <= length)
 }
 
 /** What two regions of one tensor have in common; undefined when that is nothing. */
@@ -111,13 +118,8 @@ export interface CoverFault {
  * Undefined: there is none.
  */
 export function coverFault(shape: readonly number[], regions: readonly Region[], replicas = false): CoverFault | undefined {
-  for (const [region, { start, size }] of regions.entries()) {
-    const fits =
-      start.length === shape.length &&
-      size.length === shape.length &&
-      shape.every((length, axis) => start[axis]! >= 0 && size[axis]! >= 0 && start[axis]! + size[axis]! <= length)
-    if (!fits) return { kind: 'outside', at: start, region }
-  }
+  const outside = regions.findIndex(region => !liesWithin(region, shape))
+  if (outside >= 0) return { kind: 'outside', at: regions[outside]!.start, region: outside }
   if (volume(shape) === 0) return undefined
   const solid = regions.map((_, i) => i).filter(i => volume(regions[i]!.size) > 0)
   return faultAlong(0, [], solid)

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { copyFile, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AuroraError } from '../errors.ts'
-import { type DType, empty } from '../tensor/index.ts'
+import { type DType, elementBytes, empty } from '../tensor/index.ts'
 import { atomicFolder, writeFileAtomic } from './atomic.ts'
 import { slabs } from './blocks.ts'
 import { fileError } from './files.ts'
@@ -61,7 +61,7 @@ export async function exportSharded(folder: string, target: string, options: Exp
   try {
     const planned = source.names.sort(byName.compare).map(name => ({ name, dtype: dtypeOf(source, name, options.dtype) }))
     const sizes = planned.map(({ name }) => source.info(name).shape.reduce((product, length) => product * length, 1))
-    const totalBytes = planned.reduce((sum, { dtype }, i) => sum + sizes[i]! * bytesOf[dtype], 0)
+    const totalBytes = planned.reduce((sum, { dtype }, i) => sum + sizes[i]! * elementBytes[dtype], 0)
     let bytes = 0
     const written = (count: number) => {
       bytes += count
@@ -77,6 +77,9 @@ export async function exportSharded(folder: string, target: string, options: Exp
       await (options.tokenizer ? options.tokenizer.save(out) : copyModelFiles(folder, out))
     })
     return sizes.reduce((sum, size) => sum + size, 0)
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    throw error
   } finally {
     await source.close()
   }
@@ -84,7 +87,6 @@ export async function exportSharded(folder: string, target: string, options: Exp
 
 /** Layer 2 before layer 10. */
 const byName = new Intl.Collator('en', { numeric: true })
-const bytesOf: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, i32: 4, u16: 2, u8: 1 }
 
 function dtypeOf(source: BlockSource, name: string, wanted: 'f32' | 'bf16' | undefined): DType {
   const { dtype: stored } = source.info(name)
@@ -107,7 +109,7 @@ async function* piecesOf(
   written: (bytes: number) => void,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  for (const { start, size } of slabs(source.info(name).shape, chunkBytes / bytesOf[dtype])) {
+  for (const { start, size } of slabs(source.info(name).shape, chunkBytes / elementBytes[dtype])) {
     signal?.throwIfAborted()
     const piece = empty(size, { dtype, device: 'cpu' })
     try {

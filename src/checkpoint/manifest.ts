@@ -2,13 +2,14 @@
  * The manifest of a sharded checkpoint: which file holds which blocks of which tensors. It is written last, checked as a whole when it
  * is written and again when it is read, where it may come from anywhere.
  */
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AuroraError } from '../errors.ts'
 import { writeFileAtomic } from './atomic.ts'
-import { coverFault, type Region } from './blocks.ts'
+import { coverFault, liesWithin, type Region } from './blocks.ts'
 import { fileError } from './files.ts'
-import { byteLength, duplicateKey, elementBytes, maxHeaderBytes, type SafetensorsDType } from './safetensors-header.ts'
+import { byteLength, elementBytes, maxHeaderBytes, type SafetensorsDType } from './safetensors-header.ts'
+import { isLength, isObject, isSizes, readJson, shorten } from './untrusted.ts'
 
 export const manifestName = 'manifest.json'
 
@@ -70,22 +71,7 @@ export async function readManifest(
   folder: string,
 ): Promise<{ shards: readonly ShardIndex[]; tensors: ReadonlyMap<string, ManifestTensor> }> {
   const path = join(folder, manifestName)
-  let text: string
-  try {
-    const { size } = await stat(path)
-    if (size > maxHeaderBytes) throw manifestError(path, 'too large', `at most ${maxHeaderBytes} bytes`, `${size}`)
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    throw fileError('read', path, error)
-  }
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw manifestError(path, 'not JSON', 'a JSON object', (cause as Error).message)
-  }
-  const repeated = duplicateKey(text)
-  if (repeated !== undefined) throw manifestError(path, `"${shorten(repeated)}" occurs twice in one object`)
+  const json = await readJson(path, maxHeaderBytes, (...what) => manifestError(path, ...what))
   const { format, shards: listed } = isObject(json) ? json : {}
   if (format !== 1) throw manifestError(path, 'unknown format', 'format 1', shorten(JSON.stringify(format) ?? 'none'))
   const shards = checkShards(path, listed)
@@ -132,12 +118,7 @@ function checkBlock(path: string, file: string, block: unknown): asserts block i
   if (!isSizes(shape) || Number.isNaN(byteLength(dtype as SafetensorsDType, shape))) {
     throw refuse('a shape of non-negative integers whose bytes can be counted', shape)
   }
-  const lies =
-    isSizes(start) &&
-    isSizes(size) &&
-    start.length === shape.length &&
-    size.length === shape.length &&
-    shape.every((length, axis) => start[axis]! + size[axis]! <= length)
+  const lies = isSizes(start) && isSizes(size) && liesWithin({ start, size }, shape)
   if (!lies) throw refuse(`start and size of a block within [${shorten(shape.join(', '))}]`, { start, size })
   const expected = byteLength(dtype as SafetensorsDType, size)
   if (bytes !== expected) throw refuse(`${expected} bytes for ${dtype} [${shorten(size.join(', '))}]`, bytes)
@@ -208,23 +189,6 @@ async function checkFiles(folder: string, shards: readonly ShardIndex[]): Promis
   }
 }
 
-export function manifestError(path: string, message: string, expected?: string, found?: string): AuroraError {
+function manifestError(path: string, message: string, expected?: string, found?: string): AuroraError {
   return new AuroraError({ code: 'ERR_CHECKPOINT_MANIFEST', message: `${path}: ${message}`, expected, found })
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isLength(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
-}
-
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every(isLength)
-}
-
-/** Foreign text in a message: at most 80 characters. */
-function shorten(text: string): string {
-  return text.length <= 80 ? text : `${text.slice(0, 77)}…`
 }

@@ -2,7 +2,7 @@
  * Model folders in Hugging Face's layout: `model.safetensors`, or shards with `model.safetensors.index.json`. Folders come
  * from anywhere; an index can only name files beside itself, and must agree with what the files hold.
  */
-import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AuroraError } from '../errors.ts'
 import type { Tensor } from '../tensor/index.ts'
@@ -11,9 +11,10 @@ import { fileError } from './files.ts'
 import { manifestName } from './manifest.ts'
 import { refuseMegatron } from './megatron.ts'
 import { planTensor, SafetensorsReader, type TensorToWrite, writeSafetensors } from './safetensors.ts'
-import { duplicateKey, maxHeaderBytes, type TensorInfo } from './safetensors-header.ts'
+import { maxHeaderBytes, type TensorInfo } from './safetensors-header.ts'
 import { ShardedReader } from './sharded-reader.ts'
 import { type BlockSource, isOptimizerState } from './source.ts'
+import { readJson } from './untrusted.ts'
 
 const singleName = 'model.safetensors'
 const indexName = 'model.safetensors.index.json'
@@ -102,22 +103,7 @@ async function openShards(folder: string): Promise<BlockSource> {
 
 /** Shard of each tensor, as the index says. */
 async function readIndex(path: string): Promise<Map<string, string>> {
-  let text: string
-  try {
-    const { size } = await stat(path)
-    if (size > maxHeaderBytes) throw indexError(path, 'too large', `at most ${maxHeaderBytes} bytes`, `${size}`)
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    throw fileError('read', path, error)
-  }
-  let index: unknown
-  try {
-    index = JSON.parse(text)
-  } catch (cause) {
-    throw indexError(path, 'not JSON', undefined, (cause as Error).message)
-  }
-  const repeated = duplicateKey(text)
-  if (repeated !== undefined) throw indexError(path, `"${repeated}" occurs twice`)
+  const index = await readJson(path, maxHeaderBytes, (...what) => indexError(path, ...what))
   const map = (index as { weight_map?: unknown } | null)?.weight_map
   if (typeof map !== 'object' || map === null || Array.isArray(map))
     throw indexError(path, 'no weight_map', 'an object of file names')

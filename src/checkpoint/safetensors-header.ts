@@ -3,6 +3,7 @@
  * shape and place in the data that follows. Everything in it is checked here, once, before anyone acts on it.
  */
 import { AuroraError } from '../errors.ts'
+import { duplicateKey, isObject, isSizes, shorten } from './untrusted.ts'
 
 /** Bytes of one element. */
 export const elementBytes = {
@@ -172,52 +173,6 @@ function parseJsonObject(path: string, bytes: Uint8Array): Record<string, unknow
   return value
 }
 
-/** The first key that one object of a valid JSON text holds twice: JSON.parse would silently keep the last. */
-export function duplicateKey(json: string): string | undefined {
-  const open: (Set<string> | undefined)[] = []
-  for (let i = 0; i < json.length; i++) {
-    const character = json[i]
-    if (character === '{') open.push(new Set())
-    else if (character === '[') open.push(undefined)
-    else if (character === '}' || character === ']') open.pop()
-    else if (character === '"') {
-      const end = stringEnd(json, i)
-      let next = end
-      while (json[next] === ' ' || json[next] === '\n' || json[next] === '\r' || json[next] === '\t') next++
-      if (json[next] === ':') {
-        const key = JSON.parse(json.slice(i, end)) as string
-        const keys = open.at(-1)
-        if (keys?.has(key)) return key
-        keys?.add(key)
-      }
-      i = end - 1
-    }
-  }
-  return undefined
-}
-
-/** Where the string that begins at `start` is over: behind the first quote that an even number of backslashes precedes. */
-function stringEnd(json: string, start: number): number {
-  for (let quote = json.indexOf('"', start + 1); ; quote = json.indexOf('"', quote + 1)) {
-    let backslashes = 0
-    while (json[quote - 1 - backslashes] === '\\') backslashes++
-    if (backslashes % 2 === 0) return quote + 1
-  }
-}
-
 function headerError(path: string, message: string, expected: string, found: string): AuroraError {
   return new AuroraError({ code: 'ERR_CHECKPOINT_HEADER', message: `${path}: ${message}`, expected, found })
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every(size => Number.isSafeInteger(size) && size >= 0)
-}
-
-/** Foreign text in a message: at most 80 characters. */
-function shorten(text: string): string {
-  return text.length <= 80 ? text : `${text.slice(0, 77)}…`
 }

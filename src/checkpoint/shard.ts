@@ -3,11 +3,10 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { AuroraError } from '../errors.ts'
-import type { DType } from '../tensor/index.ts'
-import { type Block, type Region, volume } from './blocks.ts'
+import { type DType, elementBytes } from '../tensor/index.ts'
+import { type Block, liesWithin, type Region, volume } from './blocks.ts'
 import { type IndexedBlock, type ShardIndex, shardName } from './manifest.ts'
 import { writeSafetensors } from './safetensors.ts'
-import { elementBytes } from './safetensors-header.ts'
 import { chunkBytes, storedAs } from './stored-blocks.ts'
 
 /** A block whose values are in host memory: what the tensor held when the snapshot was taken. */
@@ -35,7 +34,7 @@ export async function snapshot(blocks: readonly Block[]): Promise<HostBlock[]> {
       start: [...start],
       size: [...size],
       pieces: await Promise.all(
-        [...piecesOf(tensor.size, elementBytes[storedAs[dtype]])].map(([first, count]) => readPiece(tensor, first, count)),
+        [...piecesOf(tensor.size, elementBytes[dtype])].map(([first, count]) => readPiece(tensor, first, count)),
       ),
     })),
   )
@@ -78,7 +77,7 @@ export async function writeShard(
     if ('tensor' in block) checkTensor(block)
     const { name, shape, start, size } = block
     const dtype = storedAs[block.dtype]
-    const bytes = volume(size) * elementBytes[dtype]
+    const bytes = volume(size) * elementBytes[block.dtype]
     return { block, index: { name, dtype, shape, start, size, key: `${name}@${start.join(',')}`, bytes }, crc: 0 }
   })
   // A tensor without elements keeps one block, so that the checkpoint knows of it.
@@ -90,7 +89,11 @@ export async function writeShard(
     data: () => bytesOf(part, signal),
   }))
   // Rank 0 may have given the checkpoint up and removed the folder: then it must not come back.
-  await writeSafetensors(path, tensors, { format: 'aurora-shard', rank: String(rank) }, { createFolder: false })
+  const metadata = { format: 'aurora-shard', rank: String(rank) }
+  await writeSafetensors(path, tensors, metadata, { createFolder: false }).catch(error => {
+    signal?.throwIfAborted()
+    throw error
+  })
   const { size: bytes } = await stat(path)
   const indexed = written.map(({ index, crc }): IndexedBlock => ({ ...index, crc32: hexadecimal(crc) }))
   return { file, bytes, blocks: indexed }
@@ -107,7 +110,7 @@ async function* bytesOf(part: { block: Block | HostBlock; crc: number }, signal?
 }
 
 async function* livePieces({ tensor, dtype }: Block): AsyncGenerator<Uint8Array> {
-  for (const [first, count] of piecesOf(tensor.size, elementBytes[storedAs[dtype]])) yield readPiece(tensor, first, count)
+  for (const [first, count] of piecesOf(tensor.size, elementBytes[dtype])) yield readPiece(tensor, first, count)
 }
 
 export function hexadecimal(crc: number): string {
@@ -115,12 +118,7 @@ export function hexadecimal(crc: number): string {
 }
 
 function checkPlace({ name, shape, start, size }: Block | HostBlock): void {
-  const isIndex = (value: number | undefined) => Number.isSafeInteger(value) && value! >= 0
-  const lies =
-    start.length === shape.length &&
-    size.length === shape.length &&
-    shape.every((length, axis) => isIndex(start[axis]) && isIndex(size[axis]) && start[axis]! + size[axis]! <= length)
-  if (lies) return
+  if (liesWithin({ start, size }, shape)) return
   throw new AuroraError({
     code: 'ERR_CHECKPOINT_SHAPE',
     message: `a block of "${name}" does not lie in it`,

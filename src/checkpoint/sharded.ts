@@ -1,5 +1,6 @@
 /** The checkpoint of a parallel run: every rank writes its blocks, and rank 0 makes them a checkpoint when all are there. */
 import { AuroraError } from '../errors.ts'
+import { fileError } from './files.ts'
 import { commitManifest, type ShardIndex } from './manifest.ts'
 import { type HostBlock, writeShard } from './shard.ts'
 import { abandonStep, beginStep, finishStep, pendingStep } from './steps.ts'
@@ -37,7 +38,11 @@ export async function saveSharded(save: ShardedSave): Promise<string> {
   try {
     await together(save, 'begin', async () => isFirst && (await beginStep(run, step, job)))
     const shards = await together(save, 'write', async (): Promise<ShardIndex> => {
-      if (isFirst) await save.writeFiles?.(folder)
+      if (isFirst) {
+        await save.writeFiles?.(folder).catch(error => {
+          throw fileError('write', folder, error)
+        })
+      }
       return writeShard(folder, rank, blocks, { signal })
     })
     const [path] = await together(save, 'commit', async () => {

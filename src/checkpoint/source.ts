@@ -16,7 +16,7 @@ export interface TensorSource {
 export interface BlockSource extends TensorSource {
   /**
    * Fills `tensor` with the block [start, start + size) of the tensor of that name, converted to its dtype (floating-point and integers
-   * do not mix), reading little more than the block's own bytes. `tensor` may have any shape of as many elements: its elements are the
+   * do not mix). Only the block's bytes are read, and with them gaps of up to 32 KiB between its rows. `tensor` may have any shape of as many elements: its elements are the
    * block's in row-major order.
    *
    * @throws AuroraError ERR_CHECKPOINT_MISSING, ERR_CHECKPOINT_SHAPE, ERR_CHECKPOINT_DTYPE, and those of reading

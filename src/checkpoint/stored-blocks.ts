@@ -1,7 +1,7 @@
 /** Reading a region of a tensor that is stored in blocks: from any number of files, cut otherwise than it is wanted. */
 import { AuroraError } from '../errors.ts'
 import type { DType, Tensor } from '../tensor/index.ts'
-import { intersect, type Region, slabs, volume } from './blocks.ts'
+import { intersect, liesWithin, type Region, slabs, volume } from './blocks.ts'
 import { elementBytes, type SafetensorsDType, type TensorInfo } from './safetensors-header.ts'
 
 /** Bytes that are on their way between file and tensor at a time; a multiple of every element's size. */
@@ -66,12 +66,7 @@ export async function readRegion(stored: StoredTensor, region: Region, tensor: T
     })
   }
   const { start, size } = region
-  const isIndex = (value: number | undefined) => Number.isSafeInteger(value) && value! >= 0
-  const lies =
-    start.length === shape.length &&
-    size.length === shape.length &&
-    shape.every((length, axis) => isIndex(start[axis]) && isIndex(size[axis]) && start[axis]! + size[axis]! <= length)
-  if (!lies || volume(size) !== tensor.size) {
+  if (!liesWithin(region, shape) || volume(size) !== tensor.size) {
     throw new AuroraError({
       code: 'ERR_CHECKPOINT_SHAPE',
       message: `block of tensor "${stored.name}" of ${stored.path}`,

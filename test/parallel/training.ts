@@ -47,10 +47,7 @@ export function optionsOf(of: TrainingCase, model: GPTBigCode | ModelPart): Trai
     model,
     optimizer: adamW({ lr: warmupCosine({ peak: 1e-2, final: 1e-3, warmup: 3, steps: base + cap }) }),
     batch: { sequences: 8, length: 12, microBatch: defaultMicroBatch },
-    curriculum: [
-      stage('base', { steps: base, data: first }),
-      stage('cap', { steps: cap, data: second, freeze: of.freeze }),
-    ],
+    curriculum: [stage('base', { steps: base, data: first }), stage('cap', { steps: cap, data: second, freeze: of.freeze })],
     seed: 3,
     peak: 'none',
     ...(of.dir ? { checkpoints: { dir: of.dir, every: of.every, keep: 100 } } : {}),
@@ -133,4 +130,5 @@ export default async function run({ rank, size }: RankOfTest, of: TrainingCase):
 }
 
 /** Steps of the whole run. */
-export const totalSteps = (of: TrainingCase): number => new Curriculum(optionsOf(of, wholeModel(of)).curriculum, { sequences: 8, length: 12 }).totalSteps
+export const totalSteps = (of: TrainingCase): number =>
+  new Curriculum(optionsOf(of, wholeModel(of)).curriculum, { sequences: 8, length: 12 }).totalSteps

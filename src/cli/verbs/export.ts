@@ -44,16 +44,17 @@ export function addExport(aurora: Command, signal: AbortSignal): void {
 
 /** A checkpoint of many ranks, which may be larger than this machine's memory. */
 async function exportShards(folder: string, out: string, flags: ExportFlags, signal: AbortSignal): Promise<void> {
+  const { dtype = 'f32' } = flags
   const tokenizer = await Tokenizer.fromFile(flags.tokenizer ?? folder)
   const progress = new Progress()
   const parameters = await exportSharded(folder, out, {
-    dtype: flags.dtype,
+    dtype,
     maxShardBytes: flags.maxShard,
     tokenizer,
     signal,
     onProgress: ({ bytes: done, totalBytes }) => progress.update('exporting', done / totalBytes, bytes(totalBytes)),
   }).finally(() => progress.clear())
-  console.log(`${out}: ${count(parameters)} parameters${flags.dtype ? ` in ${flags.dtype}` : ''}`)
+  console.log(`${out}: ${count(parameters)} parameters in ${dtype}`)
 }
 
 function size(text: string): number {
