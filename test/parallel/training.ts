@@ -45,7 +45,8 @@ export function optionsOf(of: TrainingCase, model: GPTBigCode | ModelPart): Trai
   const [base, cap] = of.steps ?? [20, 10]
   return {
     model,
-    optimizer: adamW({ lr: warmupCosine({ peak: 1e-2, final: 1e-3, warmup: 3, steps: base + cap }) }),
+    // The gradient of key biases is zero but for rounding, which a smaller epsilon would blow up to whole updates.
+    optimizer: adamW({ lr: warmupCosine({ peak: 3e-3, final: 3e-4, warmup: 3, steps: base + cap }), eps: 1e-6 }),
     batch: { sequences: 8, length: 12, microBatch: defaultMicroBatch },
     curriculum: [stage('base', { steps: base, data: first }), stage('cap', { steps: cap, data: second, freeze: of.freeze })],
     seed: 3,
