@@ -208,7 +208,7 @@ export class Coordinator {
           break
         }
         this.#exchanges.give({ rank: member.hello.rank, ...message, payload }, (rank, reply, all) => {
-          this.#members[rank]!.connection.send(reply, all)
+          this.#members[rank]!.connection.send({ ...reply, at: this.at }, all)
         })
         break
       }
@@ -293,7 +293,7 @@ export class Coordinator {
   }
 
   #tell(rank: number): void {
-    this.#told.add(rank)
+    if (rank < this.#members.length) this.#told.add(rank)
     if (this.#state === 'failed' && this.#told.size === this.#members.length) this.#stop()
   }
 

@@ -32,7 +32,7 @@ const largestGift = 16 << 20
 const messageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('start'), host: z.string().max(256), hostname: z.string().max(256), pid: z.int() }),
   z.object({ kind: z.literal('beat'), at: z.string().max(1000) }),
-  z.object({ kind: z.literal('given'), call: z.int(), sizes: z.array(z.int().min(0)).max(100_000) }),
+  z.object({ kind: z.literal('given'), at: z.string().max(1000), call: z.int(), sizes: z.array(z.int().min(0)).max(100_000) }),
   z.object({ kind: z.literal('failed'), error: errorSchema }),
   z.object({ kind: z.literal('bye') }),
 ])
@@ -232,13 +232,14 @@ export class World {
         this.#zeroAt = message.at
         break
       case 'given': {
+        this.#zeroAt = message.at
         const call = this.#calls.get(message.call)
         if (!call) break
         this.#calls.delete(message.call)
         let start = 0
         const parts = message.sizes.map(size => {
           start += size
-          return payload.slice(start - size, start)
+          return new Uint8Array(payload.subarray(start - size, start))
         })
         call.resolve(parts)
         break
