@@ -42,10 +42,12 @@ test("torchrun's variables", () => {
     port: 29500,
     host: undefined,
     token: 'secret',
+    deadlineMs: undefined,
     job: 'node1.example:29500',
   })
   const { LOCAL_RANK, LOCAL_WORLD_SIZE, ...bare } = torch
   assert.equal([worldFromEnvironment(bare)!.localRank, worldFromEnvironment(bare)!.localSize], [0, 1])
+  assert.is(worldFromEnvironment({ ...torch, AURORA_DEADLINE: '2.5' })!.deadlineMs, 2500)
   assert.is(worldFromEnvironment({ ...torch, AURORA_JOB_ID: 'mine' })!.job, 'mine')
 })
 
@@ -93,6 +95,7 @@ test('wrong values are named', async () => {
     [{ ...torch, MASTER_PORT: undefined }, /^MASTER_PORT is not set/],
     [{ ...torch, MASTER_PORT: '70000' }, /^MASTER_PORT is wrong/],
     [{ ...torch, MASTER_PORT: '0' }, /^MASTER_PORT is wrong/],
+    [{ ...torch, AURORA_DEADLINE: '0.5' }, /^AURORA_DEADLINE is wrong/],
     [{ ...torch, AURORA_HOST: 'hsn77' }, /^AURORA_HOST is wrong.*hsn77/],
     [{ ...slurm, SLURM_PROCID: '16' }, /^SLURM_PROCID is wrong; expected a rank below SLURM_NTASKS/],
     [{ ...slurm, SLURM_NTASKS: undefined }, /^SLURM_NTASKS is not set/],

@@ -51,10 +51,6 @@ export class Connection {
     socket.on('close', () => end())
   }
 
-  get ended(): boolean {
-    return this.#ended
-  }
-
   /** From now on the peer is a member of the job. */
   trust(): void {
     this.#reader.limits = memberLimits

@@ -18,7 +18,7 @@ export interface JoinOptions {
   version: string
   /** A digest of what the job is to do; the same on every rank. */
   definition: string
-  /** A rank that is silent for so long has failed; milliseconds, 60 000 unless given. */
+  /** A rank that is silent for so long has failed; milliseconds, 60 000 unless given here or by AURORA_DEADLINE. */
   deadlineMs?: number
   /** The time in which all ranks must have come; milliseconds, five deadlines unless given. */
   joinMs?: number
@@ -79,7 +79,8 @@ export class World {
    * when a rank ends meanwhile. The signal's reason when that aborts.
    */
   static async join(environment: WorldEnvironment, options: JoinOptions): Promise<World> {
-    const { version, definition, deadlineMs = 60_000, joinMs = 5 * deadlineMs, signal } = options
+    const { version, definition, signal } = options
+    const { deadlineMs = environment.deadlineMs ?? 60_000, joinMs = 5 * deadlineMs } = options
     signal?.throwIfAborted()
     const job: JobOptions = { version, definition, deadlineMs, joinMs }
     const coordinator = environment.rank === 0 ? await Coordinator.listen(environment, job) : undefined
