@@ -89,6 +89,26 @@ test('a verb of the command runs as it is, with its own options', async () => {
   }
 })
 
+test('one of several machines', async () => {
+  const program = `const { env } = process; console.log(env.RANK, env.WORLD_SIZE, env.LOCAL_RANK, env.MASTER_ADDR, env.MASTER_PORT, env.AURORA_JOB_TOKEN)`
+  process.env.AURORA_JOB_TOKEN = 'shared'
+  try {
+    const several = ['--nproc=2', '--nodes=3', '--node=2', '--master', 'host0', '--port', '29500']
+    const { code, out } = await aurora(['launch', ...several, ...node(program)])
+    assert.is(code, 0)
+    assert.equal(out.trim().split('\n').sort(), ['[4] 4 6 0 host0 29500 shared', '[5] 5 6 1 host0 29500 shared'])
+    for (const wrong of [['--node=3'], ['--restarts', '1']]) {
+      assert.is((await aurora(['launch', ...several, ...wrong, ...node(program)])).code, 2, wrong[0])
+    }
+    delete process.env.AURORA_JOB_TOKEN
+    const { code: refused, err } = await aurora(['launch', ...several, ...node(program)])
+    assert.is(refused, 2)
+    assert.match(err, /several machines need AURORA_JOB_TOKEN/)
+  } finally {
+    delete process.env.AURORA_JOB_TOKEN
+  }
+})
+
 test('wrong command lines', async () => {
   for (const args of [
     [],

@@ -15,8 +15,8 @@ export interface Outcome {
 
 export interface JobSetting {
   program: Program
-  /** The variables of each rank, beside those of this process. */
-  variables: readonly NodeJS.ProcessEnv[]
+  /** The ranks to start here, and the variables of each beside those of this process. */
+  ranks: readonly { rank: number; variables: NodeJS.ProcessEnv }[]
   /** How long the others may take to end by themselves after one has failed. */
   graceMs: number
   output: JobOutput
@@ -42,7 +42,7 @@ export class LocalJob {
     const kill = () => this.#signal('SIGKILL')
     process.on('exit', kill)
     try {
-      await Promise.all(this.#setting.variables.map((variables, rank) => this.#rank(rank, variables)))
+      await Promise.all(this.#setting.ranks.map(({ rank, variables }) => this.#rank(rank, variables)))
       return this.#outcome
     } finally {
       kill()

@@ -13,6 +13,9 @@ import { JobOutput } from '../launch/output.ts'
 
 interface LaunchFlags {
   nproc: number
+  nodes: number
+  node: number
+  master?: string
   port?: number
   restarts: number
   deadline: number
@@ -22,19 +25,24 @@ interface LaunchFlags {
 export function addLaunch(aurora: Command, signal: AbortSignal): void {
   aurora
     .command('launch')
-    .description('run a command as several processes of one parallel job on this machine')
+    .description('run a command as several processes of one parallel job')
     .usage('--nproc <n> [options] [--] <command...>')
     .argument('<command...>', 'a verb of aurora with its arguments, or any program with its own')
-    .requiredOption('--nproc <n>', 'how many processes', positive)
+    .requiredOption('--nproc <n>', 'how many processes on this machine', positive)
+    .option('--nodes <n>', 'how many machines, each with a launch of its own and as many processes', positive, 1)
+    .option('--node <n>', 'which of the machines this one is, from 0', wholeNumber, 0)
+    .option('--master <host>', 'name or address of machine 0, when there are several')
     .option('--port <port>', 'where rank 0 listens for the others (default: a free port)', portNumber)
     .option('--restarts <n>', 'start again at most n times after a failure, a run from its last checkpoint', wholeNumber, 0)
     .option('--deadline <seconds>', 'a silent process has failed; and what the others get to end themselves', seconds, 60)
     .option('--threads <n>', 'threads of each process (default: cores / nproc)', positive)
     .addHelpText(
       'after',
-      '\nCtrl-C is passed on to all; a second one kills them. The exit code is that of the process that failed first.\n\nExamples:\n  $ aurora launch --nproc 4 run recipe.yaml\n  $ aurora launch --nproc 4 --restarts 3 run recipe.yaml --output /tmp/trial\n  $ aurora launch --nproc 2 -- node train.mjs',
+      '\nCtrl-C is passed on to all; a second one kills them. The exit code is that of the process that failed first.\n\nExamples:\n  $ aurora launch --nproc 4 run recipe.yaml\n  $ aurora launch --nproc 4 --restarts 3 run recipe.yaml --output /tmp/trial\n  $ aurora launch --nproc 2 -- node train.mjs\n  $ aurora launch --nproc 8 --nodes 2 --node 1 --master host0 --port 29500 run recipe.yaml',
     )
-    .action(async (words: string[], flags: LaunchFlags) => {
+    .action(async (words: string[], flags: LaunchFlags, verb: Command) => {
+      const mistake = mistakeIn(flags)
+      if (mistake) verb.error(`error: ${mistake}`)
       process.exitCode = await launch(
         words,
         flags,
@@ -45,7 +53,7 @@ export function addLaunch(aurora: Command, signal: AbortSignal): void {
 }
 
 async function launch(words: string[], flags: LaunchFlags, verbs: readonly string[], signal: AbortSignal): Promise<number> {
-  const output = new JobOutput(flags.nproc)
+  const output = new JobOutput(flags.nproc * flags.nodes)
   const keeper = new Keeper()
   const resumption = flags.restarts > 0 ? await Resumption.of(words) : undefined
   const secret = process.env.AURORA_JOB_TOKEN || randomBytes(32).toString('hex')
@@ -67,7 +75,7 @@ async function launch(words: string[], flags: LaunchFlags, verbs: readonly strin
       }
       job = new LocalJob({
         program: programOf(next, verbs),
-        variables: variablesOf(flags, port, secret, `${name}.${attempt}`),
+        ranks: ranksOf(flags, port, secret, flags.nodes > 1 ? undefined : `${name}.${attempt}`),
         graceMs: flags.deadline * 1000,
         output,
         keeper,
@@ -83,24 +91,42 @@ async function launch(words: string[], flags: LaunchFlags, verbs: readonly strin
   }
 }
 
+/** What several machines need to be told; and the launches of several do not know of each other's failures, to start again together. */
+function mistakeIn({ nodes, node, master, port, restarts }: LaunchFlags): string | undefined {
+  if (node >= nodes) return `--node ${node} is not one of ${nodes} machines`
+  if (nodes === 1) return master === undefined ? undefined : '--master is for several machines (--nodes)'
+  if (master === undefined || port === undefined) return 'several machines need --master and --port, the same on all'
+  if (!process.env.AURORA_JOB_TOKEN) return 'several machines need AURORA_JOB_TOKEN, the same on all (openssl rand -hex 32)'
+  return restarts > 0 ? '--restarts is for one machine; let what starts the launches start them again' : undefined
+}
+
 /** The variables of torchrun, and what keeps ranks of one machine from getting into each other's way. */
-function variablesOf({ nproc, threads, deadline }: LaunchFlags, port: number, token: string, job: string): NodeJS.ProcessEnv[] {
+function ranksOf(
+  { nproc, nodes, node, master, threads, deadline }: LaunchFlags,
+  port: number,
+  token: string,
+  job: string | undefined,
+) {
   const each = threads ?? Math.max(1, Math.floor(availableParallelism() / nproc))
-  return Array.from({ length: nproc }, (_, rank) => ({
+  const variables = (local: number, rank: number): NodeJS.ProcessEnv => ({
     RANK: String(rank),
-    WORLD_SIZE: String(nproc),
-    LOCAL_RANK: String(rank),
+    WORLD_SIZE: String(nproc * nodes),
+    LOCAL_RANK: String(local),
     LOCAL_WORLD_SIZE: String(nproc),
-    MASTER_ADDR: '127.0.0.1',
+    MASTER_ADDR: master ?? '127.0.0.1',
     MASTER_PORT: String(port),
     AURORA_JOB_TOKEN: token,
-    AURORA_JOB_ID: job,
+    ...(job ? { AURORA_JOB_ID: job } : {}),
     AURORA_DEADLINE: String(deadline),
     AURORA_NUM_THREADS: threads ? String(threads) : process.env.AURORA_NUM_THREADS || String(each),
     AURORA_PROGRESS: rank > 0 ? 'none' : process.stderr.isTTY ? 'relay' : 'lines',
     // The ranks write to pipes, and would not colour what a terminal shows.
     ...(colours.isColorSupported ? { FORCE_COLOR: '1' } : {}),
-  }))
+  })
+  return Array.from({ length: nproc }, (_, local) => {
+    const rank = node * nproc + local
+    return { rank, variables: variables(local, rank) }
+  })
 }
 
 async function freePort(): Promise<number> {
