@@ -216,7 +216,10 @@ export class World {
     const call = this.#callNumber++
     const reply = new Promise<Uint8Array[]>((resolve, reject) => this.#calls.set(call, { name: full, resolve, reject }))
     this.#told = performance.now()
-    this.#connection.send({ kind: 'give', call, key: name, ranks: order, at: this.#at }, bytes)
+    this.#connection.send(
+      { kind: 'give', call, key: name, ranks: order.length < this.size ? order : undefined, at: this.#at },
+      bytes,
+    )
     const parts = await this.#whileAlive(reply)
     return ranks.map(rank => parts[order.indexOf(rank)]!)
   }
