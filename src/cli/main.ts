@@ -9,10 +9,12 @@ import { Command, CommanderError } from 'commander'
 import colours from 'picocolors'
 import { AuroraError } from '../errors.ts'
 import { version } from '../version.ts'
+import { separate } from './launch/command.ts'
 import { addDoctor } from './verbs/doctor.ts'
 import { addEval } from './verbs/eval.ts'
 import { addExport } from './verbs/export.ts'
 import { addGenerate } from './verbs/generate.ts'
+import { addLaunch } from './verbs/launch.ts'
 import { addPrepare } from './verbs/prepare.ts'
 import { addRedteam } from './verbs/redteam.ts'
 import { addReport } from './verbs/report.ts'
@@ -27,7 +29,8 @@ export function program(signal: AbortSignal): Command {
     .showHelpAfterError('(add --help for the options)')
     .configureHelp({ sortSubcommands: false })
     .exitOverride()
-  for (const add of [addRun, addPrepare, addEval, addRedteam, addGenerate, addExport, addReport, addDoctor]) add(aurora, signal)
+  for (const add of [addRun, addLaunch, addPrepare, addEval, addRedteam, addGenerate, addExport, addReport, addDoctor])
+    add(aurora, signal)
   for (const verb of aurora.commands) verb.exitOverride()
   return aurora
 }
@@ -40,7 +43,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const onSignal = () => (interrupt.signal.aborted ? process.exit(130) : interrupt.abort(new Error('interrupted')))
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   try {
-    await aurora.parseAsync([...argv], { from: 'user' })
+    await aurora.parseAsync(separate(argv), { from: 'user' })
     return interrupt.signal.aborted ? 130 : Number(process.exitCode ?? 0)
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

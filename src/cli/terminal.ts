@@ -2,43 +2,68 @@
 import Table from 'cli-table3'
 import colours from 'picocolors'
 
-/** Progress of long work. On a terminal one line is rewritten at most ten times a second; elsewhere a line is printed every `quiet` seconds. */
+/**
+ * How progress is shown. 'bar': one line of a terminal is rewritten; 'lines': a line every now and then; 'relay': each state as a line
+ * that begins with a carriage return, for `aurora launch` to draw; 'none': not at all, as another rank of the job shows the same.
+ */
+export type ProgressMode = 'bar' | 'lines' | 'relay' | 'none'
+
+/** AURORA_PROGRESS, which `aurora launch` sets, decides for others. */
+function progressMode(stream: NodeJS.WriteStream): ProgressMode {
+  const asked = process.env.AURORA_PROGRESS
+  if (asked === 'lines' || asked === 'relay' || asked === 'none') return asked
+  return stream.isTTY ? 'bar' : 'lines'
+}
+
+/** Progress of long work: at most ten times a second as a bar, every `quiet` seconds as a line. */
 export class Progress {
   readonly #stream: NodeJS.WriteStream
   readonly #quiet: number
+  readonly #mode: ProgressMode
   #shown = 0
   #width = 0
 
-  constructor(stream: NodeJS.WriteStream = process.stderr, quiet = 10) {
+  constructor(stream: NodeJS.WriteStream = process.stderr, quiet = 10, mode: ProgressMode = progressMode(stream)) {
     this.#stream = stream
     this.#quiet = quiet
+    this.#mode = mode
   }
 
   /** `share` in [0, 1], or undefined when the end is not known. */
   update(label: string, share: number | undefined, detail = ''): void {
+    if (this.#mode === 'none') return
     const now = performance.now()
-    const pause = this.#stream.isTTY ? 100 : this.#quiet * 1000
+    const pause = this.#mode === 'lines' ? this.#quiet * 1000 : 100
     if (this.#shown > 0 && now - this.#shown < pause) return
     this.#shown = now
     const percent = share === undefined ? '' : `${String(Math.floor(100 * Math.min(1, share))).padStart(3)} % `
-    if (!this.#stream.isTTY) {
+    if (this.#mode === 'lines') {
       this.#stream.write(`${label} ${percent}${detail}\n`)
       return
     }
     const bar = share === undefined ? '' : `${drawBar(share, 24)} `
-    const line = `${label} ${bar}${percent}${detail}`.slice(0, (this.#stream.columns ?? 100) - 1)
+    this.show(`${label} ${bar}${percent}${detail}`)
+  }
+
+  /** Rewrites the progress line, if it is one. */
+  show(text: string): void {
+    if (this.#mode === 'relay') this.#stream.write(`\r${text}\n`)
+    if (this.#mode !== 'bar') return
+    const line = text.slice(0, (this.#stream.columns ?? 100) - 1)
     this.#stream.write(`\r${line.padEnd(this.#width)}`)
     this.#width = line.length
   }
 
   /** Prints a line above the progress line. */
   line(text: string): void {
+    if (this.#mode === 'none') return
     this.clear()
     this.#stream.write(`${text}\n`)
   }
 
   clear(): void {
-    if (this.#stream.isTTY && this.#width > 0) this.#stream.write(`\r${' '.repeat(this.#width)}\r`)
+    if (this.#mode === 'relay') this.#stream.write('\r\n')
+    if (this.#mode === 'bar' && this.#width > 0) this.#stream.write(`\r${' '.repeat(this.#width)}\r`)
     this.#width = 0
     this.#shown = 0
   }

@@ -21,6 +21,8 @@ export interface WorldEnvironment {
   token: string | undefined
   /** Tells this job from an earlier one at the same address. */
   job: string
+  /** A rank that is silent for so long has failed; undefined: World.join's own. */
+  deadlineMs?: number
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -30,7 +32,8 @@ type Variables = Readonly<Record<string, string | undefined>>
  *
  * RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT come first; under srun, Slurm's variables stand in for
  * those that are not set, and the port follows from the job's number. AURORA_JOB_TOKEN is the shared secret, AURORA_JOB_ID the job's
- * name, AURORA_HOST the address or the network interface (hsn0) for data connections.
+ * name, AURORA_HOST the address or the network interface (hsn0) for data connections, AURORA_DEADLINE the seconds of silence after
+ * which a rank has failed.
  *
  * @throws ERR_WORLD that names the variable: one that is missing, not a number, or does not fit the others.
  */
@@ -86,6 +89,7 @@ export function worldFromEnvironment(env: Variables = process.env): WorldEnviron
     port,
     host: ownAddress(read('AURORA_HOST')),
     token,
+    deadlineMs: deadline(read('AURORA_DEADLINE')),
     job: read('AURORA_JOB_ID') ?? slurmJob(read) ?? read('TORCHELASTIC_RUN_ID') ?? `${master}:${port}`,
   }
 }
@@ -145,6 +149,13 @@ function slurmPort(read: Read): number | undefined {
 function slurmJob(read: Read): string | undefined {
   const job = read('SLURM_JOB_ID')
   return job && [job, read('SLURM_STEP_ID') ?? '', read('SLURM_RESTART_COUNT') ?? '0'].join('.')
+}
+
+function deadline(seconds: string | undefined): number | undefined {
+  if (seconds === undefined) return undefined
+  if (!/^\d{1,6}(\.\d+)?$/.test(seconds) || Number(seconds) < 1)
+    throw wrong('AURORA_DEADLINE', 'seconds, at least 1', JSON.stringify(seconds))
+  return Number(seconds) * 1000
 }
 
 function ownAddress(given: string | undefined): string | undefined {

@@ -19,6 +19,7 @@ export class Connection {
   readonly socket: Socket
   readonly #reader: FrameReader
   #ended = false
+  #finishing = false
 
   constructor(socket: Socket, limits: FrameLimits) {
     this.socket = socket
@@ -26,7 +27,11 @@ export class Connection {
     socket.setNoDelay(true)
     socket.setKeepAlive(true, 10_000)
     socket.unref()
-    let failure: FrameError | undefined
+    const end = (error?: FrameError) => {
+      if (this.#ended) return
+      this.#ended = true
+      this.onEnd(error)
+    }
     socket.on('data', chunk => {
       if (this.#ended) return
       this.onBytes()
@@ -36,23 +41,14 @@ export class Connection {
         })
       } catch (error) {
         if (!(error instanceof FrameError)) throw error
-        failure = error
-        socket.destroy()
+        end(error)
+        if (!this.#finishing) socket.destroy()
       }
     })
     // Why a connection broke makes no difference; 'close' follows.
     socket.on('error', () => {})
-    const end = () => {
-      if (this.#ended) return
-      this.#ended = true
-      this.onEnd(failure)
-    }
-    socket.on('end', end)
-    socket.on('close', end)
-  }
-
-  get ended(): boolean {
-    return this.#ended
+    socket.on('end', () => end())
+    socket.on('close', () => end())
   }
 
   /** From now on the peer is a member of the job. */
@@ -68,6 +64,7 @@ export class Connection {
   /** Sends what is under way, then closes; what comes meanwhile is not read. After `graceMs` it is cut. */
   finish(graceMs = 2000): void {
     this.#ended = true
+    this.#finishing = true
     this.socket.end()
     this.socket.resume()
     const timer = setTimeout(() => this.socket.destroy(), graceMs)

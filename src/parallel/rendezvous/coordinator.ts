@@ -38,7 +38,8 @@ const messageSchema = z.discriminatedUnion('kind', [
     kind: z.literal('give'),
     call: z.int().min(0),
     key: z.string().max(1000),
-    ranks: z.array(z.int().min(0)).max(100_000),
+    /** Ascending; all, when not given. */
+    ranks: z.array(z.int().min(0)).max(100_000).optional(),
     at: z.string().max(1000),
   }),
   /** `judged`: the message is about another rank, and is to be passed on as it is. */
@@ -202,13 +203,13 @@ export class Coordinator {
         break
       case 'give': {
         if (this.#state !== 'running') throw new FrameError('an exchange before the start')
-        const gone = message.ranks.find(rank => this.#members[rank]?.left)
+        const gone = (message.ranks ?? [...this.#members.keys()]).find(rank => this.#members[rank]?.left)
         if (gone !== undefined) {
           this.#fail(this.#leftBefore(gone, message.key))
           break
         }
         this.#exchanges.give({ rank: member.hello.rank, ...message, payload }, (rank, reply, all) => {
-          this.#members[rank]!.connection.send(reply, all)
+          this.#members[rank]!.connection.send({ ...reply, at: this.at }, all)
         })
         break
       }
@@ -293,7 +294,7 @@ export class Coordinator {
   }
 
   #tell(rank: number): void {
-    this.#told.add(rank)
+    if (rank < this.#members.length) this.#told.add(rank)
     if (this.#state === 'failed' && this.#told.size === this.#members.length) this.#stop()
   }
 

@@ -90,7 +90,8 @@ function attempt<T>(
     const timer = setTimeout(() => end({ obstacle: 'no answer' }), timeoutMs)
     const abort = () => end({ obstacle: 'interrupted' })
     signal?.addEventListener('abort', abort, { once: true })
-    connection.onEnd = error => end({ obstacle: error?.message ?? 'a connection that closed' })
+    socket.on('error', (error: NodeJS.ErrnoException) => end({ obstacle: error.message || error.code }))
+    connection.onEnd = error => end({ obstacle: error ? 'another program at that port' : 'a connection that closed' })
     connection.onFrame = ({ header }) => {
       const challenge = challengeSchema.safeParse(header).data
       if (!challenge) return end({ obstacle: 'another program at that port' })

@@ -18,7 +18,7 @@ export interface JoinOptions {
   version: string
   /** A digest of what the job is to do; the same on every rank. */
   definition: string
-  /** A rank that is silent for so long has failed; milliseconds, 60 000 unless given. */
+  /** A rank that is silent for so long has failed; milliseconds, 60 000 unless given here or by AURORA_DEADLINE. */
   deadlineMs?: number
   /** The time in which all ranks must have come; milliseconds, five deadlines unless given. */
   joinMs?: number
@@ -32,7 +32,7 @@ const largestGift = 16 << 20
 const messageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('start'), host: z.string().max(256), hostname: z.string().max(256), pid: z.int() }),
   z.object({ kind: z.literal('beat'), at: z.string().max(1000) }),
-  z.object({ kind: z.literal('given'), call: z.int(), sizes: z.array(z.int().min(0)).max(100_000) }),
+  z.object({ kind: z.literal('given'), at: z.string().max(1000), call: z.int(), sizes: z.array(z.int().min(0)).max(100_000) }),
   z.object({ kind: z.literal('failed'), error: errorSchema }),
   z.object({ kind: z.literal('bye') }),
 ])
@@ -79,7 +79,8 @@ export class World {
    * when a rank ends meanwhile. The signal's reason when that aborts.
    */
   static async join(environment: WorldEnvironment, options: JoinOptions): Promise<World> {
-    const { version, definition, deadlineMs = 60_000, joinMs = 5 * deadlineMs, signal } = options
+    const { version, definition, signal } = options
+    const { deadlineMs = environment.deadlineMs ?? 60_000, joinMs = 5 * deadlineMs } = options
     signal?.throwIfAborted()
     const job: JobOptions = { version, definition, deadlineMs, joinMs }
     const coordinator = environment.rank === 0 ? await Coordinator.listen(environment, job) : undefined
@@ -215,7 +216,10 @@ export class World {
     const call = this.#callNumber++
     const reply = new Promise<Uint8Array[]>((resolve, reject) => this.#calls.set(call, { name: full, resolve, reject }))
     this.#told = performance.now()
-    this.#connection.send({ kind: 'give', call, key: name, ranks: order, at: this.#at }, bytes)
+    this.#connection.send(
+      { kind: 'give', call, key: name, ranks: order.length < this.size ? order : undefined, at: this.#at },
+      bytes,
+    )
     const parts = await this.#whileAlive(reply)
     return ranks.map(rank => parts[order.indexOf(rank)]!)
   }
@@ -232,13 +236,14 @@ export class World {
         this.#zeroAt = message.at
         break
       case 'given': {
+        this.#zeroAt = message.at
         const call = this.#calls.get(message.call)
         if (!call) break
         this.#calls.delete(message.call)
         let start = 0
         const parts = message.sizes.map(size => {
           start += size
-          return payload.slice(start - size, start)
+          return new Uint8Array(payload.subarray(start - size, start))
         })
         call.resolve(parts)
         break
