@@ -1,7 +1,7 @@
 /**
  * The native add-on's surface, typed: every native function once. Nothing above this file knows how the add-on is found
- * or loaded, and only `tensor/`, `ops/` and `parallel/group.ts` call it. Tensors cross as ids (a number that carries a generation, so that a
- * stale or forged one is an error); an optional tensor that is not given crosses as 0.
+ * or loaded, and only `tensor/`, `ops/` and `parallel/group.ts` call it. Tensors cross as ids (a number that carries a
+ * generation, so that a stale or forged one is an error); an optional tensor that is not given crosses as 0.
  *
  * Every function throws an AuroraError for any wrong argument. Operations enqueue on the device's current stream and
  * return at once; their mathematics, shapes and dtypes are the contract in native/core/backend.h, quoted in src/ops/.
