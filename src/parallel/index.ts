@@ -1,1 +1,1 @@
-export { type Exchange, Group, type GroupKind, type GroupOptions, type Pending, type Reduction } from './group.ts'
+export { type Exchange, Group, type GroupOptions, type Pending, type Reduction } from './group.ts'

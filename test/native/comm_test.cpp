@@ -426,21 +426,26 @@ void wrongAddressesAreRefused() {
   options.name = "a";
   options.host = "127.0.0.1";
   options.timeout = std::chrono::milliseconds(200);
-  auto first = std::make_shared<GlooCommunicator>(options);
-  const Bytes own = first->address();
-  refused(code::kCommunication, "too few addresses", [&] { first->connect({own}); });
-  refused(code::kCommunication, "an empty address", [&] { first->connect({own, {}}); });
+  const auto begin = [&] { return std::make_shared<GlooCommunicator>(options); };
+  const Bytes own = begin()->address();
+  refused(code::kCommunication, "too few addresses", [&] { begin()->connect({own}); });
+  refused(code::kCommunication, "an empty address", [&] { begin()->connect({own, {}}); });
   Bytes garbage = own;
   for (auto& byte : garbage) byte = std::byte{0xa5};
-  refused(code::kCommunication, "an address of nothing", [&] { first->connect({own, garbage}); });
+  refused(code::kCommunication, "an address of nothing", [&] { begin()->connect({own, garbage}); });
   CommunicatorOptions other = options;
   other.rank = 1;
   other.name = "b";
-  refused(code::kCommunication, "an address of another group", [&] { first->connect({own, std::make_shared<GlooCommunicator>(other)->address()}); });
+  refused(code::kCommunication, "an address of another group", [&] { begin()->connect({own, std::make_shared<GlooCommunicator>(other)->address()}); });
   other.name = "a";
   auto second = std::make_shared<GlooCommunicator>(other);
+  const auto first = begin();
   check(secondsFor([&] { refused(code::kCommunication, "a rank that does not come", [&] { first->connect({own, second->address()}); }); }) < 10,
         "a rank that does not come is not waited for beyond the timeout");
+  CpuStream stream(pool);
+  first->barrier(stream);
+  stream.drain();
+  check(stream.takeError().has_value(), "what was not connected fails");
   for (const char* host : {"no such host", "", "203.0.113.7"}) {
     options.host = host;
     refused(code::kCommunication, std::string("host '") + host + "'", [&] { GlooCommunicator none(options); });
