@@ -19,6 +19,8 @@ set(gpu_kernels
   ${hip}/attention/attention.hip.cpp
   ${hip}/attention/attention_backward.hip.cpp
   ${hip}/attention/decode.hip.cpp
+  ${hip}/comm/communicator.cpp
+  ${hip}/comm/nccl_library.cpp
   ${hip}/elementwise/convert.hip.cpp
   ${hip}/elementwise/elementwise.hip.cpp
   ${hip}/embedding/embedding.hip.cpp
@@ -32,6 +34,7 @@ set(gpu_kernels
   ${hip}/norm/layer_norm.hip.cpp
   ${hip}/optim/adamw.hip.cpp
   ${hip}/optim/l2_norm.hip.cpp
+  ${hip}/portable/library.cpp
   ${hip}/probe/probe.hip.cpp
   ${hip}/random/random.hip.cpp
   ${hip}/sampling/sample.hip.cpp

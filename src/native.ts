@@ -1,7 +1,7 @@
 /**
  * The native add-on's surface, typed: every native function once. Nothing above this file knows how the add-on is found
- * or loaded, and only `tensor/`, `ops/` and `parallel/group.ts` call it. Tensors cross as ids (a number that carries a generation, so that a
- * stale or forged one is an error); an optional tensor that is not given crosses as 0.
+ * or loaded, and only `tensor/`, `ops/` and `parallel/group.ts` call it. Tensors cross as ids (a number that carries a
+ * generation, so that a stale or forged one is an error); an optional tensor that is not given crosses as 0.
  *
  * Every function throws an AuroraError for any wrong argument. Operations enqueue on the device's current stream and
  * return at once; their mathematics, shapes and dtypes are the contract in native/core/backend.h, quoted in src/ops/.
@@ -29,6 +29,8 @@ export type ActivationCode = number
 export type ProbeCode = number
 /** A communicator made by `beginCommunicator`; never used again for another. */
 export type CommunicatorId = number
+/** 'single': a group of one; 'gloo': CPU tensors, over sockets; 'nccl': GPU tensors, by NVIDIA's NCCL or AMD's RCCL. */
+export type CommunicatorKind = 'single' | 'gloo' | 'nccl'
 /** sum = 0, max = 1. */
 export type ReductionCode = number
 /** Philox key and stream (src/random): [key0, key1, stream0, stream1], each an unsigned 32-bit integer. */
@@ -128,13 +130,12 @@ export interface Native {
 
   // --- communication: see native/comm/communicator.h and src/parallel/group.ts ---------------------------------------
   /**
-   * This rank's end of a group of `size`: kind 'single' (size 1), 'gloo' (CPU) or 'nccl' (GPU; RCCL on AMD). `host` is the local address that
-   * Gloo listens on; no wait takes longer than `timeoutMs`; `name` and `ranks` (of the world, in order) are for errors. What the other
-   * ranks must get to know of it is `address`.
+   * This rank's end of a group of `size`. `host` is the local address that Gloo listens on, in digits; no wait takes longer than `timeoutMs`;
+   * `name` and `ranks` (of the world, in order) are for errors. What the other ranks must get to know of it is `address`.
    */
   beginCommunicator(
     device: DeviceId,
-    kind: string,
+    kind: CommunicatorKind,
     rank: number,
     size: number,
     host: string,

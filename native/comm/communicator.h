@@ -39,7 +39,7 @@ struct CommunicatorOptions {
   int rank = 0, size = 1;
   std::string name;                         // of the group, for errors
   std::vector<int> ranks;                   // what errors call its members: their ranks in the world
-  std::string host;                         // Gloo: the local address to listen on
+  std::string host;                         // Gloo: the local address to listen on, in digits
   std::chrono::milliseconds timeout{60000};
   int device = 0;                           // NCCL: the GPU's number
 };

@@ -2,6 +2,8 @@
 #include "core/modules.h"
 
 #include "hip/backend.h"
+#include "hip/comm/communicator.h"
+#include "hip/portable/runtime.h"
 #include "hip/portable/vendor.h"
 
 namespace aurora::hip {
@@ -11,6 +13,7 @@ std::vector<ModuleLibrary> libraries() {
   std::vector<ModuleLibrary> found;
   for (VendorLibrary& library : vendorLibraries())
     found.push_back({std::move(library.name), std::move(library.path), std::move(library.version), std::move(library.error)});
+  if (!runtime::kEmulated) found.push_back(nccl().described);
   return found;
 }
 
@@ -19,6 +22,7 @@ std::vector<ModuleLibrary> libraries() {
 
 extern "C" __attribute__((visibility("default"))) const aurora::Module* aurora_module() {
   static const std::string stamp = aurora::moduleStamp(AURORA_VERSION);
-  static const aurora::Module module{stamp.c_str(), aurora::hip::devices, aurora::hip::open, aurora::hip::libraries, nullptr};
+  static const aurora::Module module{stamp.c_str(), aurora::hip::devices, aurora::hip::open, aurora::hip::libraries,
+                                     aurora::hip::communicator};
   return &module;
 }

@@ -1,6 +1,7 @@
 /** Groups of processes that communicate: reductions, gathers and messages between their tensors. */
+import { lookup } from 'node:dns/promises'
 import { AuroraError } from '../errors.ts'
-import { type CommunicatorId, native } from '../native.ts'
+import { type CommunicatorId, type CommunicatorKind, native } from '../native.ts'
 import type { Device, Stream, Tensor } from '../tensor/index.ts'
 
 export type Reduction = 'sum' | 'max'
@@ -15,9 +16,6 @@ export interface Pending {
 /** All members give bytes under a key, and each gets everybody's, in order of `ranks`. */
 export type Exchange = (key: string, ranks: readonly number[], bytes: Uint8Array) => Promise<Uint8Array[]>
 
-/** 'single': a group of one; 'gloo': CPU tensors, over sockets; 'nccl': GPU tensors, by NVIDIA's NCCL or AMD's RCCL. */
-export type GroupKind = 'single' | 'gloo' | 'nccl'
-
 export interface GroupOptions {
   /** Names the group in errors, and its key in the exchange: one name a group and its members. */
   name: string
@@ -27,8 +25,8 @@ export interface GroupOptions {
   rank: number
   device: Device
   /** By default 'single' for one member, 'gloo' for CPU tensors, 'nccl' for others. */
-  kind?: GroupKind
-  /** This machine's address that the others reach it at. */
+  kind?: CommunicatorKind
+  /** This machine's address or name that the others reach it at. */
   host: string
   /** The longest that anything waits for another member, in milliseconds. */
   timeoutMs: number
@@ -72,8 +70,8 @@ export class Group {
     const { name, ranks, device } = options
     const rank = placeIn(options)
     const kind = options.kind ?? (ranks.length === 1 ? 'single' : device.name === 'cpu' ? 'gloo' : 'nccl')
-    const { host, timeoutMs } = options
-    const { id, address } = native.beginCommunicator(device.id, kind, rank, ranks.length, host, timeoutMs, name, ranks)
+    const host = kind === 'gloo' ? await addressOf(options.host) : ''
+    const { id, address } = native.beginCommunicator(device.id, kind, rank, ranks.length, host, options.timeoutMs, name, ranks)
     if (ranks.length === 1 && kind === 'single') return new Group(options, rank, id)
     try {
       const addresses = await options.exchange(`group ${name} of ranks ${ranks.join(', ')}`, ranks, new Uint8Array(address))
@@ -162,6 +160,21 @@ export class Group {
   close(): void {
     if (this.#stream) this.#stream.use(() => native.closeCommunicator(this.#id))
     else native.closeCommunicator(this.#id)
+  }
+}
+
+/** The address in digits. */
+async function addressOf(host: string): Promise<string> {
+  try {
+    return (await lookup(host)).address
+  } catch (cause) {
+    throw new AuroraError({
+      code: 'ERR_COMMUNICATION',
+      message: 'the host has no address',
+      expected: 'an address or a name of this machine, which the others reach it at',
+      found: `'${host}': ${(cause as Error).message}`,
+      cause,
+    })
   }
 }
 

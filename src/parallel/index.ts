@@ -5,7 +5,6 @@ export { ParallelGradients } from './gradients.ts'
 export {
   type Exchange,
   Group,
-  type GroupKind as Communication,
   type GroupOptions,
   type Pending,
   type Reduction,
@@ -13,7 +12,7 @@ export {
 export { type ConnectOptions, connectGroups, type Groups, type Links } from './groups.ts'
 export { type JobOptions, ParallelJob } from './job.ts'
 export * from './layout.ts'
-export { ModelPart, type PartOptions, type PartParameter, type Stage } from './part.ts'
+export { ModelPart, type PartOptions, type PartParameter, type PipelineStage } from './part.ts'
 export { type PipelineOptions, runPipeline } from './pipeline.ts'
 export * from './plan/index.ts'
 export { type JoinOptions, World } from './rendezvous/index.ts'

@@ -55,7 +55,7 @@ export interface PartParameter {
 }
 
 /** A stage of the pipeline on this rank. */
-export interface Stage extends StageSpan {
+export interface PipelineStage extends StageSpan {
   /** 0 … P·chunks − 1 */
   index: number
   blocks: readonly Block[]
@@ -80,7 +80,7 @@ export class ModelPart {
   readonly parameters: ParameterStore
   readonly parts: readonly PartParameter[]
   /** Of this rank, by model chunk. */
-  readonly stages: readonly Stage[]
+  readonly stages: readonly PipelineStage[]
   /** Of this rank. */
   readonly heads: HeadLayout
   readonly tensor: TensorParallel
@@ -149,7 +149,7 @@ export class ModelPart {
    * @param dropoutStep as GPTBigCode.losses takes it
    * @returns the residual stream [N, D] (under sequence parallelism the rank's rows [N/T, D]); of the last stage the losses f32 [N]
    */
-  forward(stage: Stage, rows: TrainingRows, input: Tensor | undefined, dropoutStep?: number): Tensor {
+  forward(stage: PipelineStage, rows: TrainingRows, input: Tensor | undefined, dropoutStep?: number): Tensor {
     checkRows(this.config, rows)
     return scope(() => {
       const firstRow = this.#ids(rows.firstRow)

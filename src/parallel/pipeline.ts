@@ -4,7 +4,7 @@ import type { TrainingRows } from '../models/index.ts'
 import { empty, type Tensor } from '../tensor/index.ts'
 import type { Group } from './group.ts'
 import type { Groups } from './groups.ts'
-import type { ModelPart, Stage } from './part.ts'
+import type { ModelPart, PipelineStage } from './part.ts'
 import { pipelineSchedule } from './schedule.ts'
 
 /** The sender and the receiver of a link, as places in its group. */
@@ -73,14 +73,14 @@ export async function runPipeline<Rows extends TrainingRows>(
     return arrived
   }
 
-  function forward(stage: Stage, rows: Rows, input: Tensor | undefined, tape: Tape, pass: number): Tensor {
+  function forward(stage: PipelineStage, rows: Rows, input: Tensor | undefined, tape: Tape, pass: number): Tensor {
     if (input) tape.watch(input)
     const output = tape.run(() => part.forward(stage, rows, input, pass))
     if (!stage.last) links!.forwardOut.beside(() => links!.forwardOut.send(output, receiver))
     return output
   }
 
-  async function backward(stage: Stage, rows: Rows, tape: Tape, input: Tensor | undefined, output: Tensor): Promise<void> {
+  async function backward(stage: PipelineStage, rows: Rows, tape: Tape, input: Tensor | undefined, output: Tensor): Promise<void> {
     try {
       if (stage.last) {
         tape.backward(output)

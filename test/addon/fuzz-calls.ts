@@ -19,6 +19,7 @@ const sizes = [0, 1, 2, 3, 5, 8, 16, 24]
 const shape = () => Array.from({ length: random.below(5) }, () => pick(sizes))
 const live: Id[] = []
 const stale: Id[] = []
+const communicators = [native.beginCommunicator(device, 'single', 0, 1, '', 1, 'fuzz', [0]).id]
 
 /** Frees one of them. */
 function release(): void {
@@ -125,11 +126,15 @@ const fitting: Record<string, () => unknown> = {
       [0, 0, 0],
       [3, 1, 264],
     ]),
+  CommunicatorId: () => pick(communicators),
+  CommunicatorKind: () => pick(['single', 'gloo', 'nccl']),
+  ReductionCode: () => random.below(2),
   'readonly number[]': shape,
+  'readonly ArrayBufferView[]': () => pick([[], [new Uint8Array(16)], [new Uint8Array(300), Buffer.alloc(300)]]),
   ArrayBufferView: () =>
     pick([new Float32Array(4), new Float32Array(32), new Int32Array(4).fill(random.below(9) - 1), Buffer.alloc(64)]),
   number: () => pick([0, 1, 2, 3, 8, 0.1, 0.5, 0.9, 1e-5, -1]),
-  string: () => 'cpu',
+  string: () => pick(['cpu', 'cpu', '127.0.0.1']),
   boolean: () => chance(0.5),
   'typeof AuroraError': () => AuroraError,
 }
@@ -162,6 +167,7 @@ async function call(name: string, args: unknown[]): Promise<void> {
   try {
     const result = functions[name]!(...args)
     if (name === 'alloc' || name === 'view') live.push(result as Id)
+    if (name === 'beginCommunicator') communicators.push((result as { id: number }).id)
     if (result instanceof Promise) await result
     succeeded++
   } catch (error) {

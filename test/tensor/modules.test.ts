@@ -30,6 +30,7 @@ test('a module that is not there: what was searched, and how to build it', async
       ['cuda', ''],
       ['emulator', ''],
       ['emulator:32', ''],
+      ['gloo', ''],
     ],
   )
 })

@@ -93,21 +93,22 @@ Bytes GlooCommunicator::address() const {
 }
 
 void GlooCommunicator::connect(const std::vector<Bytes>& addresses) {
-  const auto refuse = [&](int rank, const std::string& found) {
-    throw Error(code::kCommunication, "connectCommunicator", "an address of " + nameOf(rank), found);
+  const auto refuse = [&](const std::string& expected, const std::string& found) {
+    const Failure first = fail({expected, found});
+    throw Error(code::kCommunication, "connectCommunicator", first.expected, first.found);
   };
-  if (addresses.size() != static_cast<size_t>(options_.size))
-    throw Error(code::kCommunication, "connectCommunicator", "the addresses of " + std::to_string(options_.size) + " ranks", std::to_string(addresses.size()));
+  if (addresses.size() != static_cast<size_t>(options_.size)) refuse("the addresses of " + std::to_string(options_.size) + " ranks", std::to_string(addresses.size()));
   const Bytes own = address();
   AddressHead expected;
   std::memcpy(&expected, own.data(), sizeof expected);
   for (int rank = 0; rank < options_.size; ++rank) {
     const Bytes& theirs = addresses[static_cast<size_t>(rank)];
     AddressHead head;
-    if (theirs.size() < sizeof head) refuse(rank, std::to_string(theirs.size()) + " bytes");
+    const std::string expectedOf = "an address of " + nameOf(rank);
+    if (theirs.size() < sizeof head) refuse(expectedOf, std::to_string(theirs.size()) + " bytes");
     std::memcpy(&head, theirs.data(), sizeof head);
-    if (head.version != expected.version) refuse(rank, "one of Gloo version " + std::to_string(head.version) + ", here " + std::to_string(expected.version));
-    if (theirs.size() != own.size() || std::memcmp(&head, &expected, sizeof head) != 0) refuse(rank, "one of another group");
+    if (head.version != expected.version) refuse(expectedOf, "one of Gloo version " + std::to_string(head.version) + ", here " + std::to_string(expected.version));
+    if (theirs.size() != own.size() || std::memcmp(&head, &expected, sizeof head) != 0) refuse(expectedOf, "one of another group");
   }
 
   std::atomic<int> waitingFor{options_.rank};
@@ -141,7 +142,7 @@ void GlooCommunicator::connect(const std::vector<Bytes>& addresses) {
   }
   changed.notify_all();
   watchdog.join();
-  if (failure) throw Error(code::kCommunication, "connectCommunicator", failure->expected, failure->found);
+  if (failure) refuse(failure->expected, failure->found);
 }
 
 // --- operations -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@
 
 namespace aurora::comm {
 
-/// Throws ERR_COMMUNICATION when `host` is no address of this machine.
+/// Throws ERR_COMMUNICATION when `host` is no address, in digits, of this machine.
 std::shared_ptr<gloo::transport::Device> networkDevice(const std::string& host);
 
 }  // namespace aurora::comm

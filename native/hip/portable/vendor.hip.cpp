@@ -1,13 +1,10 @@
 #include "hip/portable/vendor.h"
 
-#include <dlfcn.h>
-#include <link.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <mutex>
 
+#include "hip/portable/library.h"
 #include "hip/portable/portable.h"
 
 namespace aurora::hip {
@@ -15,10 +12,10 @@ namespace {
 
 #ifdef __HIP__
 constexpr const char* kName = "rocBLAS";
-constexpr const char* kFiles[] = {"librocblas.so", "librocblas.so.5", "librocblas.so.4", "librocblas.so.3", "librocblas.so.0", "/opt/rocm/lib/librocblas.so"};
+const std::vector<const char*> kFiles = {"librocblas.so", "librocblas.so.5", "librocblas.so.4", "librocblas.so.3", "librocblas.so.0", "/opt/rocm/lib/librocblas.so"};
 #else
 constexpr const char* kName = "cuBLAS";
-constexpr const char* kFiles[] = {"libcublas.so.13", "libcublas.so.12", "libcublas.so.11", "libcublas.so", "/usr/local/cuda/lib64/libcublas.so"};
+const std::vector<const char*> kFiles = {"libcublas.so.13", "libcublas.so.12", "libcublas.so.11", "libcublas.so", "/usr/local/cuda/lib64/libcublas.so"};
 #endif
 
 // The few functions that are used, with the enumerations as integers: no vendor's header is needed, and they have been the same in all versions.
@@ -45,18 +42,6 @@ struct Library {
   GemmEx gemm = nullptr;
 };
 
-/// Whether the program holds two of the vendor's run-times: memory and streams of one mean nothing to the other.
-bool twoRuntimes() {
-  int count = 0;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, size_t, void* data) {
-        if (std::strstr(info->dlpi_name, "/libamdhip64.so")) ++*static_cast<int*>(data);
-        return 0;
-      },
-      &count);
-  return count > 1;
-}
-
 Library open() {
   Library library;
   VendorLibrary& described = library.described;
@@ -65,18 +50,10 @@ Library open() {
     described.error = "AURORA_VENDOR_GEMM=0 forbids it";
     return library;
   }
-  void* opened = nullptr;
-  for (const char* file : kFiles) {
-    opened = dlopen(file, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
-    if (opened) break;
-    if (described.error.empty()) described.error = dlerror();
-  }
+  const DynamicLibrary opened(kFiles);
+  described.error = opened.error();
   if (!opened) return library;
-  const auto function = [&](auto& pointer, const char* name) {
-    pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(dlsym(opened, name));
-    return pointer != nullptr;
-  };
-  described.error.clear();
+  const auto function = [&](auto& pointer, const char* name) { return opened.function(pointer, name); };
 #ifdef __HIP__
   const bool complete = function(library.create, "rocblas_create_handle") && function(library.destroy, "rocblas_destroy_handle") &&
                         function(library.setStream, "rocblas_set_stream") && function(library.setMode, "rocblas_set_atomics_mode") &&
@@ -92,11 +69,10 @@ Library open() {
     for (int part = 0, number; part < 3; ++part)
       if (property(part, &number) == 0) described.version += (part ? "." : "") + std::to_string(number);
 #endif
-  Dl_info info;
-  described.path = complete && dladdr(reinterpret_cast<const void*>(library.create), &info) ? info.dli_fname : "";
+  described.path = complete ? DynamicLibrary::pathOf(reinterpret_cast<const void*>(library.create)) : "";
   if (!complete)
     described.error = "it lacks functions that are needed";
-  else if (twoRuntimes())
+  else if (DynamicLibrary::twoRuntimes())
     described.error = described.path + " brings another HIP run-time than the module's";
   if (!described.error.empty()) {
     library.gemm = nullptr;

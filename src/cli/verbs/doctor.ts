@@ -60,23 +60,32 @@ function examine(): Finding[] {
   ]
 }
 
-/** A device module, the devices it finds, and the vendor's libraries it uses. It is opened in another process: drivers crash. */
+/** A module, the devices it finds, and the libraries it uses. It is opened in another process: drivers crash. */
 function examineModule(file: ModuleFile): Finding[] {
   const what = `module ${file.kind}`
-  if (!file.path) return [{ what, ok: true, found: `not built: no file ${file.searched.join(', ')} ("${file.build}" builds it)` }]
+  const use = file.kind === 'gloo' ? ', which training in several processes on CPUs needs' : ''
+  if (!file.path)
+    return [{ what, ok: true, found: `not built: no file ${file.searched.join(', ')} ("${file.build}" builds it${use})` }]
   const { contents, error, crash } = tryModule(file.kind)
   if (!contents)
     return [{ what, ok: false, found: `${file.path}: ${crash ?? error?.found}`, advice: error?.hint ?? driverAdvice }]
   const devices = contents.devices.length
+  const count = file.kind === 'gloo' ? '' : `: ${devices === 0 ? 'no' : devices} ${devices === 1 ? 'device' : 'devices'}`
   return [
-    { what, ok: true, found: `${file.path}: ${devices === 0 ? 'no' : devices} ${devices === 1 ? 'device' : 'devices'}` },
+    { what, ok: true, found: `${file.path}${count}` },
     ...contents.devices.map(info => ({ what: `device ${info.name}`, ok: true, found: describeGpu(info) })),
     ...contents.libraries.map(library => ({
       what: `library ${library.name}`,
       ok: library.path !== '',
-      found: library.path ? `${library.version}, ${library.path}` : `not found (built-in kernels serve): ${library.error}`,
+      found: library.path
+        ? `${library.version}, ${library.path}`
+        : `not found (${withoutLibrary(library.name)}): ${library.error}`,
     })),
   ]
+}
+
+function withoutLibrary(name: string): string {
+  return name === 'NCCL' || name === 'RCCL' ? 'training on several GPUs needs it' : 'built-in kernels serve'
 }
 
 const driverAdvice = 'the driver does not answer as it should: check it with its own tool (rocminfo, nvidia-smi)'
