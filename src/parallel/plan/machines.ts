@@ -65,7 +65,7 @@ const mi250xLumi = {
     { devices: 8, bandwidth: 100e9, latency: 15e-6 },
   ],
   network: { bandwidth: 100e9, latency: 25e-6 },
-  shares: { gemm: 0.508, link: 0.668, attention: 0.3 },
+  shares: { gemm: 0.508, link: 0.667, attention: 0.3 },
 }
 
 /** SXM5: 989 TFLOP/s bf16, 494 tf32, 80 GB at 3.35 TB/s, NVLink 450 GB/s each way (https://www.nvidia.com/en-us/data-center/h100/); 8 × 400 Gb/s a node (DGX H100). */

@@ -29,8 +29,8 @@ export type Software = 'Megatron-DeepSpeed' | 'BigCode Megatron-LM' | 'Megatron-
  * are fitted to two of its rows together; BigCode's fork has a `gemm` of its own, fitted to one row, and the same `link`.
  */
 export const fittedShares: Readonly<Partial<Record<Software, Pick<MachineShares, 'gemm' | 'link'>>>> = {
-  'Megatron-DeepSpeed': { gemm: 0.508, link: 0.668 },
-  'BigCode Megatron-LM': { gemm: 0.29, link: 0.668 },
+  'Megatron-DeepSpeed': { gemm: 0.508, link: 0.667 },
+  'BigCode Megatron-LM': { gemm: 0.29, link: 0.667 },
 }
 
 const lumi = 'https://github.com/spyysalo/lumi-llm-scaling'
