@@ -13,6 +13,7 @@ import { addDoctor } from './verbs/doctor.ts'
 import { addEval } from './verbs/eval.ts'
 import { addExport } from './verbs/export.ts'
 import { addGenerate } from './verbs/generate.ts'
+import { addPlan } from './verbs/plan.ts'
 import { addPrepare } from './verbs/prepare.ts'
 import { addRedteam } from './verbs/redteam.ts'
 import { addReport } from './verbs/report.ts'
@@ -27,7 +28,8 @@ export function program(signal: AbortSignal): Command {
     .showHelpAfterError('(add --help for the options)')
     .configureHelp({ sortSubcommands: false })
     .exitOverride()
-  for (const add of [addRun, addPrepare, addEval, addRedteam, addGenerate, addExport, addReport, addDoctor]) add(aurora, signal)
+  for (const add of [addRun, addPrepare, addEval, addRedteam, addGenerate, addExport, addReport, addPlan, addDoctor])
+    add(aurora, signal)
   for (const verb of aurora.commands) verb.exitOverride()
   return aurora
 }

@@ -65,8 +65,8 @@ export const stageTotal = ({ gemm, attention, memory, tensor }: StageSeconds) =>
  * - A product of m × k and k × n takes 2·m·n·k FLOPs at peak·gemm·s/(s + gemmHalf), s = ∛(m·n·k); the backward pass has two of each.
  * - Fused attention is counted causal (half the square), forward once and backward 2.5 times (it recomputes the scores), at
  *   peak·attention. Unfused it is the whole square, twice backward, and its 13 + 19 bytes a score go through memory.
- * - Norms, residuals and activation functions take their bytes at memoryBandwidth·memory; the optimizer 34 bytes a parameter
- *   (30 of them divided by ZeRO).
+ * - Norms, residuals and activation functions take their bytes at memoryBandwidth·memory; the optimizer 38 bytes a parameter
+ *   in bf16 (34 of them divided by ZeRO).
  * - A ring over R ranks sends (R − 1)/R of a tensor for an all-gather or a reduce-scatter and twice that for an all-reduce, at
  *   bandwidth·link of its narrowest link, and waits R − 1 latencies (twice for an all-reduce).
  * - A micro-batch in a stage takes the sum of these: tensor-parallel collectives are not overlapped. Sends between stages are,
