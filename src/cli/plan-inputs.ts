@@ -6,7 +6,7 @@ import { fileError } from '../checkpoint/index.ts'
 import { AuroraError } from '../errors.ts'
 import { completeConfig, configFromHuggingFace, type GPTBigCodeConfig } from '../models/index.ts'
 import {
-  cpuMachine, findMachine, type GlobalBatch, knownModels, type Layout, type Machine, machineNames, type ParallelLayout,
+  balancedLayers, cpuMachine, findMachine, type GlobalBatch, knownModels, type Layout, type Machine, machineNames, type ParallelLayout,
 } from '../parallel/index.ts' // biome-ignore format: one door
 import { Tokenizer } from '../tokenizer/index.ts'
 import { type CheckedRecipe, loadRecipe, measurePeak, measureRate } from '../train/index.ts'
@@ -19,7 +19,7 @@ export interface PlanFlags {
   pipeline?: number
   data?: number
   chunks?: number
-  layersPerStage?: number[]
+  layersPerStage?: number[] | 'balanced'
   sequences?: number
   length?: number
   microBatch?: number
@@ -55,7 +55,7 @@ export async function planInputs(recipePath: string | undefined, flags: PlanFlag
     length: flags.length ?? recipe?.batch.length ?? missing('--length', 'tokens a sequence'),
   }
   const parallel = recipe ? (parallelOf(recipe) ?? {}) : {}
-  const given = defined({
+  const given: Partial<Layout> = defined({
     ...parallel,
     microBatch: flags.microBatch ?? recipe?.batch.microBatch,
     // A flag can switch checkpointing on; without one a recipe says which, and a search is free.
@@ -63,8 +63,11 @@ export async function planInputs(recipePath: string | undefined, flags: PlanFlag
     // Commander sets these to true when the option --no-… is not given.
     ...(flags.zero === false ? { zero: false } : {}),
     ...(flags.sequenceParallel === false ? { sequenceParallel: false } : {}),
-    ...pick(flags, ['tensor', 'pipeline', 'data', 'chunks', 'layersPerStage']),
+    ...pick(flags, ['tensor', 'pipeline', 'data', 'chunks']),
   })
+  if (flags.layersPerStage === 'balanced')
+    given.layersPerStage = balancedLayers(config, (given.pipeline ?? 1) * (given.chunks ?? 1))
+  else if (flags.layersPerStage) given.layersPerStage = flags.layersPerStage
   const { tensor = 1, pipeline = 1, data } = given
   const devices = flags.devices ?? tensor * pipeline * (data ?? 1)
   const machineName = flags.machine ?? (recipe?.model.device === 'cpu' ? 'cpu' : undefined)

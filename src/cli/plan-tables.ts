@@ -47,7 +47,7 @@ export function heading({ name, config, batch, machine, devices, dtype, attentio
       `${batch.sequences} × ${batch.length} = ${count(tokens)} tokens a step; ${microBatches} micro-batches of ${microBatch} a pipeline`,
     ],
   ]
-  if (pipeline * chunks > 1) lines.push(['layers', `${layout.layersPerStage.join(', ')} by stage`])
+  if (pipeline * chunks > 1) lines.push(['layers', `${layersOf(layout.layersPerStage)} by stage`])
   return lines.map(([label, text]) => `${colours.bold(label!.padEnd(8))} ${text}`).join('\n')
 }
 
@@ -182,7 +182,7 @@ export function resultLines(plan: Plan, tokens: number | undefined, explain: boo
 }
 
 export function searchTable({ plans, possible, tooLarge }: SearchResult, rows: number): string {
-  const head = ['tensor', 'pipeline', 'data', 'chunks', 'micro', 'recompute', 'memory', 'bubble', 'MFU', 'step']
+  const head = ['tensor', 'pipeline', 'data', 'chunks', 'micro', 'recompute', 'layers', 'memory', 'bubble', 'MFU', 'step']
   const lines = plans
     .slice(0, rows)
     .map(({ layout, memory, time }) => [
@@ -192,6 +192,7 @@ export function searchTable({ plans, possible, tooLarge }: SearchResult, rows: n
       layout.chunks,
       layout.microBatch,
       layout.checkpointing ? 'yes' : 'no',
+      layersOf(layout.layersPerStage),
       bytes(Math.max(...memory.map(({ total }) => total))),
       percent(time.bubble),
       percent(time.mfu),
@@ -199,6 +200,17 @@ export function searchTable({ plans, possible, tooLarge }: SearchResult, rows: n
     ])
   const sum = `${possible} layouts are possible, ${plans.length} fit into memory, ${tooLarge} do not`
   return plans.length === 0 ? sum : `${table(head, lines, 0)}\n${sum}`
+}
+
+/** 9, 9, 9, 7 → "3 × 9, 7". */
+function layersOf(counts: readonly number[]): string {
+  const runs: { count: number; times: number }[] = []
+  for (const count of counts) {
+    const last = runs.at(-1)
+    if (last?.count === count) last.times++
+    else runs.push({ count, times: 1 })
+  }
+  return runs.map(({ count, times }) => (times > 1 ? `${times} × ${count}` : String(count))).join(', ')
 }
 
 /** Fits and forecasts apart, so that nobody takes one for the other. */

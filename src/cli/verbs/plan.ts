@@ -33,7 +33,11 @@ export function addPlan(aurora: Command, signal: AbortSignal): void {
     .option('--pipeline <n>', 'pipeline stages (default: 1)', positive)
     .option('--data <n>', 'data-parallel size (default: what is left)', positive)
     .option('--chunks <n>', 'model chunks a pipeline rank: interleaved 1F1B (default: 1)', positive)
-    .option('--layers-per-stage <list>', 'layers of each stage, as 9,10,10,9 (default: even)', counts)
+    .option(
+      '--layers-per-stage <list>',
+      'layers of each stage, as 9,10,10,9, or balanced: the head counts (default: even)',
+      split,
+    )
     .option('--sequences <n>', 'sequences of a step', positive)
     .option('--length <n>', 'tokens a sequence', positive)
     .option('--micro-batch <n>', 'sequences a micro-batch (default: 1)', positive)
@@ -121,8 +125,8 @@ function timelineOf({ layout, time }: Plan, microBatches: number): Timeline {
   })
 }
 
-function counts(text: string): number[] {
-  return text.split(',').map(positive)
+function split(text: string): number[] | 'balanced' {
+  return text === 'balanced' ? text : text.split(',').map(positive)
 }
 
 function amount(text: string): number {

@@ -2,6 +2,6 @@ export { completeConfig, configFromHuggingFace, defaultConfig, type GPTBigCodeCo
 export { Decoder, type DecoderOptions } from './decoder.ts'
 export { type TrainingBytes, type TrainingShape, trainingBytes } from './memory.ts'
 export { GPTBigCode, type GPTBigCodeOptions } from './model.ts'
-export { parameterCount, trainingFlopsPerToken } from './parameters.ts'
+export { matrixWeights, parameterCount, trainingFlopsPerToken } from './parameters.ts'
 export type { PretrainedOptions, SaveOptions } from './pretrained.ts'
 export { rowsOf, type TokenRows, type TrainingRows } from './rows.ts'

@@ -1,6 +1,6 @@
 /** A layout as it is planned: with the micro-batch and the memory's switches, checked against the model and the batch. */
 import { AuroraError } from '../../errors.ts'
-import { type GPTBigCodeConfig, innerWidth } from '../../models/index.ts'
+import { type GPTBigCodeConfig, innerWidth, matrixWeights } from '../../models/index.ts'
 import { type ParallelLayout, singleLayout } from '../layout.ts'
 import { checkSchedule, stageLayers } from '../schedule.ts'
 
@@ -65,6 +65,15 @@ export function planLayout(config: GPTBigCodeConfig, batch: GlobalBatch, layout:
   checkSchedule({ stages: pipeline, microBatches, chunks })
   const layersPerStage = stageLayers(config.nLayer, pipeline * chunks, layout.layersPerStage)
   return { ...layout, layersPerStage, microBatches, rows, rowShards, vocabularyRows: Math.ceil(vocabSize / tensor) }
+}
+
+/**
+ * Layers of `stages` stages with the head counted as the layers that its product is worth (V·D weights beside a block's), so that
+ * the last stage has fewer of them. The embedding's look-up costs next to nothing.
+ */
+export function balancedLayers(config: GPTBigCodeConfig, stages: number): number[] {
+  const block = matrixWeights({ ...config, vocabSize: 0, nLayer: 1 })
+  return stageLayers(config.nLayer, stages, { head: (config.vocabSize * config.nEmbd) / block })
 }
 
 function layoutError(message: string, expected: string, found: string, hint?: string): AuroraError {
