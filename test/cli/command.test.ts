@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { version } from '../../src/version.ts'
 import { aurora } from './support.ts'
 
-const verbs = ['run', 'prepare', 'eval', 'redteam', 'generate', 'export', 'report', 'doctor']
+const verbs = ['run', 'prepare', 'eval', 'redteam', 'generate', 'export', 'report', 'plan', 'doctor']
 
 test('--help names every verb, and every verb has help with examples', async () => {
   const { code, out } = await aurora(['--help'])
