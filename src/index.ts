@@ -36,6 +36,7 @@ export {
   warmupCosine,
   wsd,
 } from './optim/index.ts'
+export * from './parallel/index.ts'
 export * from './random/index.ts'
 export * from './report/index.ts'
 export * from './safety/index.ts'

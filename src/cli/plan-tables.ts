@@ -162,7 +162,7 @@ export function resultLines(plan: Plan, tokens: number | undefined, explain: boo
     ['model FLOP/s', `${count(time.modelFlops)}FLOP/s a device, MFU ${percent(time.mfu)}`],
   ]
   if (layout.checkpointing) rows.push(['with recomputing', `${count(time.hardwareFlops)}FLOP/s a device`])
-  if (layout.pipeline > 1) rows.push(['bubble', `ranks wait ${percent(time.bubble)} of the time they work`])
+  if (layout.pipeline > 1) rows.push(['bubble', `waiting is ${percent(time.bubble)} of the working time`])
   if (tokens !== undefined) {
     const days = daysOf(tokens, plan)
     rows.push([

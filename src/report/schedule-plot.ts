@@ -5,8 +5,8 @@ import { draw } from './plots.ts'
 
 const colours = { forward: ['#2f6fb5', '#74a9dd'], backward: ['#3a8f5c', '#86c79f'] } as const
 
-/** One row a rank, time to the right (in `unit`), forward blue and backward green, the second chunk paler. A whole SVG document. */
-export function schedulePlot({ steps, total, ranks, bubble }: Timeline, unit = 's'): string {
+/** One row a rank, seconds to the right, forward blue and backward green, odd chunks paler. A whole SVG document, so that it can stand alone. */
+export function schedulePlot({ steps, total, ranks, bubble }: Timeline, title: string): string {
   const all = steps.flat()
   const chunks = 1 + Math.max(...all.map(({ chunk }) => chunk))
   const narrowest = Math.min(...all.map(({ start, end }) => end - start))
@@ -15,7 +15,7 @@ export function schedulePlot({ steps, total, ranks, bubble }: Timeline, unit = '
     width: 980,
     height,
     marginTop: 40,
-    x: { label: `time, ${unit}`, labelAnchor: 'center', domain: [0, total] },
+    x: { label: 'time, s', labelAnchor: 'center', domain: [0, total] },
     y: { label: 'pipeline rank', domain: Array.from({ length: ranks }, (_, rank) => rank), padding: 0.12, type: 'band' },
     marks: [
       Plot.barX(all, {
@@ -26,7 +26,7 @@ export function schedulePlot({ steps, total, ranks, bubble }: Timeline, unit = '
         stroke: 'white',
         strokeWidth: 0.5,
         title: ({ kind, microBatch, chunk, start, end }: (typeof all)[number]) =>
-          `${kind} of micro-batch ${microBatch + 1}${chunks > 1 ? `, chunk ${chunk + 1}` : ''}: ${start.toPrecision(4)} – ${end.toPrecision(4)} ${unit}`,
+          `${kind} of micro-batch ${microBatch + 1}${chunks > 1 ? `, chunk ${chunk + 1}` : ''}: ${start.toPrecision(4)} – ${end.toPrecision(4)} s`,
       }),
       // Numbers where they fit.
       ...(narrowest / total > 0.012
@@ -40,7 +40,7 @@ export function schedulePlot({ steps, total, ranks, bubble }: Timeline, unit = '
             }),
           ]
         : []),
-      Plot.text([`forward blue, backward green; ranks wait ${(100 * bubble).toFixed(1)} % of the time they work`], {
+      Plot.text([`${title}; forward blue, backward green; waiting ${(100 * bubble).toFixed(1)} % of the working time`], {
         frameAnchor: 'top-left',
         dy: -26,
         text: (line: string) => line,

@@ -76,12 +76,18 @@ async function printCalibration({ json }: Flags): Promise<void> {
 
 async function one(inputs: PlanInputs, { json, explain = false, picture }: Flags): Promise<void> {
   const plan = makePlan({ ...inputs, layout: layoutOf(inputs) })
-  if (picture) await writeFileAtomic(picture, schedulePlot(timelineOf(plan, plan.layout.microBatches)))
+  if (picture) {
+    const { microBatches } = plan.layout
+    const drawn = drawnMicroBatches(plan, maximumBars)
+    const title = drawn === microBatches ? `${drawn} micro-batches` : `${drawn} of ${microBatches} micro-batches`
+    await writeFileAtomic(picture, schedulePlot(timelineOf(plan, drawn), title))
+  }
   if (json) {
     console.log(JSON.stringify(asJson(inputs, plan), null, 2))
     return
   }
-  const drawn = drawnMicroBatches(plan)
+  // A terminal has room for the shortest one.
+  const drawn = drawnMicroBatches(plan, 0)
   const parts = [
     heading(inputs, plan),
     memoryTable(plan, explain),
@@ -111,9 +117,13 @@ function asJson({ name, config, batch, machine, devices, dtype, attention, token
   return { model: { name, parameters: parameterCount(config) }, machine, devices, dtype, attention, batch, ...plan, run }
 }
 
-/** A terminal shows the start, some of the middle and the end of a pipeline: two rounds of it are enough. */
-function drawnMicroBatches({ layout: { microBatches, pipeline } }: Plan): number {
-  return Math.min(microBatches, 2 * pipeline)
+/** Bars of a picture that a viewer still opens at once. */
+const maximumBars = 8192
+
+/** As many micro-batches as there is room for; at least two rounds of the pipeline, which show its start, its middle and its end. */
+function drawnMicroBatches({ layout: { microBatches, pipeline, chunks } }: Plan, bars: number): number {
+  const rounds = Math.max(2, Math.floor(bars / (2 * chunks * pipeline * pipeline)))
+  return Math.min(microBatches, rounds * pipeline)
 }
 
 function timelineOf({ layout, time }: Plan, microBatches: number): Timeline {
