@@ -5,8 +5,8 @@ import { basename, join } from 'node:path'
 import { fileError } from '../checkpoint/index.ts'
 import { AuroraError } from '../errors.ts'
 import { completeConfig, configFromHuggingFace, type GPTBigCodeConfig } from '../models/index.ts'
-import {
-  balancedLayers, cpuMachine, findMachine, type GlobalBatch, knownModels, type Layout, type Machine, machineNames, type ParallelLayout,
+import {type BatchShape, 
+  balancedLayers, cpuMachine, findMachine, knownModels, type Layout, type Machine, machineNames, type ParallelLayout,
 } from '../parallel/index.ts' // biome-ignore format: one door
 import { Tokenizer } from '../tokenizer/index.ts'
 import { type CheckedRecipe, loadRecipe, measurePeak, measureRate } from '../train/index.ts'
@@ -34,7 +34,7 @@ export interface PlanFlags {
 export interface PlanInputs {
   name: string
   config: GPTBigCodeConfig
-  batch: GlobalBatch
+  batch: BatchShape
   machine: Machine
   devices: number
   /** What was asked for; the rest is for defaults or for the search to choose. */
@@ -45,6 +45,9 @@ export interface PlanInputs {
   /** Tokens of the run, when known. */
   tokens?: number
 }
+
+/** A file that says more is no model's. */
+const mostLayers = 10_000
 
 /** @param recipePath a recipe, from which everything is taken that no option says otherwise */
 export async function planInputs(recipePath: string | undefined, flags: PlanFlags): Promise<PlanInputs> {
@@ -156,7 +159,14 @@ async function namedModel(nameOrPath: string): Promise<{ name: string; config: G
   } catch (cause) {
     throw new AuroraError({ code: 'ERR_CONFIG', message: `${path} is not JSON`, found: (cause as Error).message, cause })
   }
-  return { name: isFolder ? basename(nameOrPath) : path, config: configFromHuggingFace(json, path) }
+  const read = configFromHuggingFace(json, path)
+  if (read.nLayer <= mostLayers) return { name: isFolder ? basename(nameOrPath) : path, config: read }
+  throw new AuroraError({
+    code: 'ERR_CONFIG',
+    message: `${path}: n_layer`,
+    expected: `at most ${mostLayers}`,
+    found: String(read.nLayer),
+  })
 }
 
 /** This processor as it is now, measured in about a second. */

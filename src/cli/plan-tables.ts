@@ -54,8 +54,8 @@ export function heading({ name, config, batch, machine, devices, dtype, attentio
 const memoryFormulas = {
   parameters: "bytes of the dtype × the rank's elements: its layers, each matrix divided by T (keys and values whole)",
   gradients: '4 bytes an element, whole on every rank',
-  moments: '8 bytes an element, divided by D with ZeRO-1',
-  master: '4 bytes an element in bf16, divided by D with ZeRO-1',
+  moments: '8 bytes an element, divided by the data ranks with ZeRO-1',
+  master: '4 bytes an element in bf16, divided by the data ranks with ZeRO-1',
   activations:
     'micro-batches in flight × what their blocks save (5·D + W + 2·F a row; 2·D with checkpointing), + temporaries of one',
   communication: "the rank's part of reduced gradients (ZeRO-1); 4 tensors [N/T or N, D] between stages",
@@ -88,7 +88,7 @@ const timeFormulas = {
   'element-wise': '8·D + 2·F elements a row forward, 16·D + 3·F backward, at memory bandwidth × share',
   'tensor group': '(T − 1)/T of [N, D] a collective over bandwidth × share, + T − 1 latencies; not overlapped',
   pipeline: 'simulated: steps of all stages, each after its input has arrived; waiting is (P − 1)/(v·m) when stages are equal',
-  'data group': '(D − 1)/D of 4 bytes an element to reduce, and of its dtype to gather; not overlapped',
+  'data group': '(R − 1)/R of 4 bytes an element to reduce, and of its dtype to gather, R data ranks; not overlapped',
   'tied embedding': "4 bytes an element of the rank's rows between the first and the last stage",
   optimizer: '38 bytes a parameter in bf16 (34 of them divided by ZeRO-1) at memory bandwidth × share',
 } as const
@@ -153,7 +153,7 @@ export function trafficTable({ time }: Plan): string {
 /** Days that `tokens` take at this speed, without pauses. */
 export const daysOf = (tokens: number, { time }: Plan): number => tokens / time.tokensPerSecond / 86_400
 
-export function resultLines(plan: Plan, tokens: number | undefined, explain: boolean): string {
+export function resultLines(plan: Plan, { tokens, machine }: PlanInputs, explain: boolean): string {
   const { time, layout } = plan
   const devices = worldSize(layout)
   const rows: [string, string][] = [
@@ -177,7 +177,7 @@ export function resultLines(plan: Plan, tokens: number | undefined, explain: boo
   return [
     ...rows.map(([name, text]) => `${colours.bold(name.padEnd(17))}${text}`),
     ...explained(formulas, explain),
-    colours.dim('A prediction: "aurora plan --calibration" shows how far such predictions were off.'),
+    colours.dim(`A prediction; ${machine.basis}. "aurora plan --calibration" shows how far predictions were off.`),
   ].join('\n')
 }
 

@@ -49,10 +49,10 @@ export function simulate(schedules: readonly (readonly ScheduleStep[])[], times:
 
 /** The total and the bubble of a pipeline's simulation, without its steps: for many micro-batches, and many pipelines. */
 export function pipelineTime(pipeline: Omit<ScheduleOptions, 'rank'>, times: StageTimes): Pick<Timeline, 'total' | 'bubble'> {
-  const total = run(pipelineSchedules(pipeline), times)
   const { stages, microBatches, chunks = 1 } = pipeline
   let busy = 0
   for (let stage = 0; stage < stages * chunks; stage++) busy += microBatches * (times.forward(stage) + times.backward(stage))
+  const total = stages === 1 ? busy : run(pipelineSchedules(pipeline), times)
   return { total, bubble: (stages * total - busy) / busy }
 }
 

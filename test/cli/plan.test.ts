@@ -113,6 +113,7 @@ test('nonsense is refused with what would be right', async () => {
   await fails(run.slice(0, 2), /--sequences is needed/)
   await fails([...run.slice(0, 2), ...run.slice(10)], /--machine is needed[\s\S]*mi250x-lumi/)
   await fails([...run, '--machine', 'abacus'], /no machine of this name/)
+  await fails([...run, '--sequences', '4e14'], /too many steps/)
   await fails([...run, '--devices', '100'], /tensor × pipeline × data = 100/)
   await fails([...run, '--tensor', '5', '--devices', '20'], /query heads cannot be divided/)
   await fails([...run, '--chunks', '3', '--sequences', '1040'], /multiple of 4 micro-batches/)

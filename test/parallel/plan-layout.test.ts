@@ -34,6 +34,9 @@ test('what model or batch cannot be divided into is refused', async () => {
   await wrong({ pipeline: 2, layersPerStage: [4, 5] }, /2 counts of at least 1 that sum to 8/)
   await wrong({ tensor: 4, sequenceParallel: true }, /rows of a micro-batch/, { length: 63 })
   await wrong({}, /position table.*expected at most 128; found 129/, { length: 129 })
+  await wrong({ data: 2 ** 21 }, /too large to be planned/, { sequences: 2 ** 21 })
+  await wrong({ pipeline: 2 }, /too many steps/, { sequences: 2 ** 22 })
+  assert.is(plan({}, { sequences: 2 ** 40 }).microBatches, 2 ** 40)
   for (const value of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])
     await wrong({ tensor: value }, /tensor; expected a positive integer/)
   await refuses(

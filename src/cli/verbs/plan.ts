@@ -96,7 +96,7 @@ async function one(inputs: PlanInputs, { json, explain = false, picture }: Flags
     plan.layout.pipeline > 1
       ? `schedule of ${drawn === plan.layout.microBatches ? '' : `the first and last of ${plan.layout.microBatches} micro-batches: drawn with `}${drawn}\n${scheduleBlocks(timelineOf(plan, drawn))}`
       : '',
-    resultLines(plan, inputs.tokens, explain),
+    resultLines(plan, inputs, explain),
   ]
   console.log(parts.filter(Boolean).join('\n\n'))
 }

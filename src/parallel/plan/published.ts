@@ -1,6 +1,6 @@
 /** What others have published of training on MI250X: facts with their sources, to hold the plan's predictions against. */
 import { completeConfig, type GPTBigCodeConfig } from '../../models/index.ts'
-import { defaultLayout, type GlobalBatch, type Layout } from './layout.ts'
+import { type BatchShape, defaultLayout, type Layout } from './layout.ts'
 import type { MachineShares } from './machines.ts'
 import { knownModels } from './models.ts'
 
@@ -19,7 +19,7 @@ export interface PublishedRun {
   source: string
   /** What the prediction takes for granted because the source does not say it, and what is special about the number. */
   remarks: string
-  run?: { config: GPTBigCodeConfig; batch: GlobalBatch; layout: Layout }
+  run?: { config: GPTBigCodeConfig; batch: BatchShape; layout: Layout }
 }
 
 export type Software = 'Megatron-DeepSpeed' | 'BigCode Megatron-LM' | 'Megatron-DeepSpeed on Frontier'

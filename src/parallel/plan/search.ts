@@ -3,14 +3,14 @@ import { setImmediate } from 'node:timers/promises'
 import { AuroraError } from '../../errors.ts'
 import type { GPTBigCodeConfig } from '../../models/index.ts'
 import { stageLayers } from '../schedule.ts'
-import { balancedLayers, type GlobalBatch, type Layout, planLayout } from './layout.ts'
+import { type BatchShape, balancedLayers, defaultLayout, type Layout, planLayout } from './layout.ts'
 import type { Machine } from './machines.ts'
 import { makePlan, type Plan } from './plan.ts'
 import type { TimeOptions } from './time.ts'
 
 export interface SearchOptions extends TimeOptions {
   config: GPTBigCodeConfig
-  batch: GlobalBatch
+  batch: BatchShape
   machine: Machine
   devices: number
   /** What is not to be varied. */
@@ -34,6 +34,8 @@ export interface SearchResult {
  */
 export async function searchLayouts(options: SearchOptions): Promise<SearchResult> {
   const { config, batch, machine, devices, signal } = options
+  // Refused here too, where a size beyond all reason would be searched for its divisors.
+  planLayout(config, { ...batch, sequences: devices }, { ...defaultLayout, data: devices })
   const plans: Plan[] = []
   let possible = 0
   for (const layout of candidates(options)) {
@@ -57,7 +59,7 @@ export async function searchLayouts(options: SearchOptions): Promise<SearchResul
   return { plans: plans.sort((a, b) => a.time.step - b.time.step), possible, tooLarge: possible - plans.length }
 }
 
-function divides(config: GPTBigCodeConfig, batch: GlobalBatch, layout: Layout): boolean {
+function divides(config: GPTBigCodeConfig, batch: BatchShape, layout: Layout): boolean {
   try {
     planLayout(config, batch, layout)
     return true

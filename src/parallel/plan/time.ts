@@ -3,7 +3,7 @@ import { type GPTBigCodeConfig, innerWidth, trainingFlopsPerToken } from '../../
 import { elementBytes } from '../../tensor/index.ts'
 import { type GroupKind, groupOf, worldSize } from '../layout.ts'
 import { pipelineTime, type StageTimes } from '../simulate.ts'
-import type { GlobalBatch, PlannedLayout } from './layout.ts'
+import type { BatchShape, PlannedLayout } from './layout.ts'
 import { linkOf, type Machine } from './machines.ts'
 import { type PlanDType, rankParameters } from './memory.ts'
 
@@ -76,7 +76,7 @@ export const stageTotal = ({ gemm, attention, memory, tensor }: StageSeconds) =>
  */
 export function stepTime(
   config: GPTBigCodeConfig,
-  batch: GlobalBatch,
+  batch: BatchShape,
   layout: PlannedLayout,
   machine: Machine,
   options: TimeOptions = {},
@@ -134,7 +134,7 @@ export function stepTime(
 /** Seconds of a micro-batch in a stage. */
 function stageSeconds(
   config: GPTBigCodeConfig,
-  { length }: GlobalBatch,
+  { length }: BatchShape,
   layout: PlannedLayout,
   machine: Machine,
   { dtype = 'bf16', attention = 'fused' }: TimeOptions,
