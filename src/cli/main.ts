@@ -15,6 +15,7 @@ import { addEval } from './verbs/eval.ts'
 import { addExport } from './verbs/export.ts'
 import { addGenerate } from './verbs/generate.ts'
 import { addLaunch } from './verbs/launch.ts'
+import { addPlan } from './verbs/plan.ts'
 import { addPrepare } from './verbs/prepare.ts'
 import { addRedteam } from './verbs/redteam.ts'
 import { addReport } from './verbs/report.ts'
@@ -29,7 +30,7 @@ export function program(signal: AbortSignal): Command {
     .showHelpAfterError('(add --help for the options)')
     .configureHelp({ sortSubcommands: false })
     .exitOverride()
-  for (const add of [addRun, addLaunch, addPrepare, addEval, addRedteam, addGenerate, addExport, addReport, addDoctor])
+  for (const add of [addRun, addLaunch, addPlan, addPrepare, addEval, addRedteam, addGenerate, addExport, addReport, addDoctor])
     add(aurora, signal)
   for (const verb of aurora.commands) verb.exitOverride()
   return aurora

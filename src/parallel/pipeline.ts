@@ -80,7 +80,13 @@ export async function runPipeline<Rows extends TrainingRows>(
     return output
   }
 
-  async function backward(stage: PipelineStage, rows: Rows, tape: Tape, input: Tensor | undefined, output: Tensor): Promise<void> {
+  async function backward(
+    stage: PipelineStage,
+    rows: Rows,
+    tape: Tape,
+    input: Tensor | undefined,
+    output: Tensor,
+  ): Promise<void> {
     try {
       if (stage.last) {
         tape.backward(output)

@@ -39,36 +39,75 @@ export interface Timeline {
  */
 export function simulate(schedules: readonly (readonly ScheduleStep[])[], times: StageTimes): Timeline {
   const ranks = schedules.length
-  const last = ranks * (1 + Math.max(...schedules.flatMap(steps => steps.map(step => step.chunk)))) - 1
-  const ends = { forward: new Map<number, number>(), backward: new Map<number, number>() }
-  const key = (stage: number, microBatch: number) => microBatch * (last + 1) + stage
-  const arrival = ({ kind, microBatch }: ScheduleStep, stage: number): number | undefined => {
-    const from = kind === 'forward' ? stage - 1 : stage === last ? last : stage + 1
-    if (from < 0) return 0
-    const end = ends[kind === 'backward' && stage === last ? 'forward' : kind].get(key(from, microBatch))
-    return end === undefined || from === stage ? end : end + (times.transfer?.(from, stage) ?? 0)
-  }
   const steps: TimelineStep[][] = schedules.map(() => [])
+  const total = run(schedules, times, (rank, step, start, end) => {
+    steps[rank]!.push({ ...step, rank, stage: step.chunk * ranks + rank, start, end })
+  })
+  const busy = steps.flat().reduce((sum, step) => sum + step.end - step.start, 0)
+  return { ranks, steps, total, bubble: (ranks * total - busy) / busy }
+}
+
+/** The total and the bubble of a pipeline's simulation, without its steps: for many micro-batches, and many pipelines. */
+export function pipelineTime(pipeline: Omit<ScheduleOptions, 'rank'>, times: StageTimes): Pick<Timeline, 'total' | 'bubble'> {
+  const { stages, microBatches, chunks = 1 } = pipeline
+  let busy = 0
+  for (let stage = 0; stage < stages * chunks; stage++) busy += microBatches * (times.forward(stage) + times.backward(stage))
+  const total = stages === 1 ? busy : run(pipelineSchedules(pipeline), times)
+  return { total, bubble: (stages * total - busy) / busy }
+}
+
+type OnStep = (rank: number, step: ScheduleStep, start: number, end: number) => void
+
+/** Returns the end of the last step. */
+function run(schedules: readonly (readonly ScheduleStep[])[], times: StageTimes, onStep?: OnStep): number {
+  const ranks = schedules.length
+  let [chunks, microBatches] = [1, 1]
+  for (const steps of schedules) {
+    for (const { chunk, microBatch } of steps) {
+      chunks = Math.max(chunks, chunk + 1)
+      microBatches = Math.max(microBatches, microBatch + 1)
+    }
+  }
+  const stages = ranks * chunks
+  const last = stages - 1
+  const at = (of: (stage: number) => number) => Float64Array.from({ length: stages }, (_, stage) => of(stage))
+  const seconds = { forward: at(times.forward), backward: at(times.backward) }
+  const hop = {
+    forward: at(stage => (stage === 0 ? 0 : (times.transfer?.(stage - 1, stage) ?? 0))),
+    backward: at(stage => (stage === last ? 0 : (times.transfer?.(stage + 1, stage) ?? 0))),
+  }
+  // NaN: not yet done.
+  const unknown = () => new Float64Array(stages * microBatches).fill(Number.NaN)
+  const ends = { forward: unknown(), backward: unknown() }
+  const arrival = (kind: ScheduleStep['kind'], microBatch: number, stage: number): number => {
+    const row = microBatch * stages
+    if (kind === 'forward') return stage === 0 ? 0 : ends.forward[row + stage - 1]! + hop.forward[stage]!
+    return stage === last ? ends.forward[row + last]! : ends.backward[row + stage + 1]! + hop.backward[stage]!
+  }
+  const done = new Int32Array(ranks)
+  const free = new Float64Array(ranks)
   for (let moved = true; moved; ) {
     moved = false
     for (let rank = 0; rank < ranks; rank++) {
-      for (;;) {
-        const step = schedules[rank]![steps[rank]!.length]
-        if (!step) break
+      const steps = schedules[rank]!
+      for (; done[rank]! < steps.length; done[rank]!++) {
+        const step = steps[done[rank]!]!
+        const { kind, microBatch } = step
         const stage = step.chunk * ranks + rank
-        const arrived = arrival(step, stage)
-        if (arrived === undefined) break
-        const start = Math.max(arrived, steps[rank]!.at(-1)?.end ?? 0)
-        const end = start + times[step.kind](stage)
-        ends[step.kind].set(key(stage, step.microBatch), end)
-        steps[rank]!.push({ ...step, rank, stage, start, end })
+        const arrived = arrival(kind, microBatch, stage)
+        if (Number.isNaN(arrived)) break
+        const start = Math.max(arrived, free[rank]!)
+        const end = start + seconds[kind][stage]!
+        ends[kind][microBatch * stages + stage] = end
+        free[rank] = end
         moved = true
+        onStep?.(rank, step, start, end)
       }
     }
   }
-  const stuck = steps.findIndex((done, rank) => done.length < schedules[rank]!.length)
+  const stuck = done.findIndex((count, rank) => count < schedules[rank]!.length)
   if (stuck >= 0) {
-    const { kind, microBatch, chunk } = schedules[stuck]![steps[stuck]!.length]!
+    const { kind, microBatch, chunk } = schedules[stuck]![done[stuck]!]!
     throw new AuroraError({
       code: 'ERR_LAYOUT',
       message: 'the schedules of the pipeline ranks wait for each other',
@@ -76,39 +115,5 @@ export function simulate(schedules: readonly (readonly ScheduleStep[])[], times:
       found: `rank ${stuck} waits at the ${kind} of micro-batch ${microBatch}, chunk ${chunk}`,
     })
   }
-  const total = Math.max(...steps.map(done => done.at(-1)?.end ?? 0))
-  const busy = steps.flat().reduce((sum, step) => sum + step.end - step.start, 0)
-  return { ranks, steps, total, bubble: (ranks * total - busy) / busy }
-}
-
-/** Groups of P micro-batches after which a pipeline's start is forgotten: from there each further group takes the same time. */
-const settled = 6
-
-/**
- * The total and the bubble of a pipeline with any number of micro-batches, at the cost of few: beyond the start and the end a
- * schedule repeats itself every P micro-batches, so that two short ones tell the time of a long one.
- */
-export function pipelineTime(
-  pipeline: Omit<ScheduleOptions, 'rank'>,
-  times: StageTimes,
-): Pick<Timeline, 'total' | 'bubble'> & { /** The busiest rank's own work. */ busiest: number } {
-  const { stages, microBatches, chunks = 1 } = pipeline
-  const run = (count: number) => simulate(pipelineSchedules({ ...pipeline, microBatches: count }), times).total
-  const short = settled * stages + (microBatches % stages)
-  let total: number
-  if (microBatches <= short + stages) total = run(microBatches)
-  else {
-    const start = run(short)
-    total = start + ((microBatches - short) / stages) * (run(short + stages) - start)
-  }
-  const work = Array.from({ length: stages }, (_, rank) => {
-    let sum = 0
-    for (let chunk = 0; chunk < chunks; chunk++) {
-      const stage = chunk * stages + rank
-      sum += microBatches * (times.forward(stage) + times.backward(stage))
-    }
-    return sum
-  })
-  const busy = work.reduce((sum, value) => sum + value, 0)
-  return { total, bubble: (stages * total - busy) / busy, busiest: Math.max(...work) }
+  return Math.max(...free)
 }

@@ -7,6 +7,7 @@ import { renderHtml } from './html.ts'
 export * from './data.ts'
 export { reportOfRun } from './from-run.ts'
 export { renderHtml } from './html.ts'
+export { schedulePlot } from './schedule-plot.ts'
 
 /** Writes `report.html` and `report.json` into `folder`, each atomically. Returns their paths. */
 export async function writeReport(folder: string, report: RunReport): Promise<{ html: string; json: string }> {

@@ -8,7 +8,7 @@ const width = 980
 const half = 470
 
 /** Observable Plot draws into any DOM; this one lives in memory. */
-function draw(options: Plot.PlotOptions): string {
+export function draw(options: Plot.PlotOptions): string {
   const { document } = parseHTML('<!doctype html><html><body></body></html>')
   const svg = Plot.plot({
     document: document as unknown as NonNullable<Plot.PlotOptions['document']>,

@@ -5,8 +5,7 @@ import * as assert from 'uvu/assert'
 import { version } from '../../src/version.ts'
 import { aurora } from './support.ts'
 
-const verbs = ['run', 'launch', 'prepare', 'eval', 'redteam', 'generate', 'export', 'report', 'doctor']
-
+const verbs = ['run', 'launch', 'plan', 'prepare', 'eval', 'redteam', 'generate', 'export', 'report', 'doctor']
 test('--help names every verb, and every verb has help with examples', async () => {
   const { code, out } = await aurora(['--help'])
   assert.is(code, 0)

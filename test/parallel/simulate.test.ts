@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { pipelineSchedules } from '../../src/parallel/schedule.ts'
-import { simulate } from '../../src/parallel/simulate.ts'
+import { pipelineTime, simulate } from '../../src/parallel/simulate.ts'
 import { random } from '../support/random.ts'
 import { refuses } from '../support/refuses.ts'
 
@@ -59,6 +59,20 @@ test('a slow stage sets the pace', () => {
   // 64 micro-batches of 6 through the slow stage; before its first forward 2, after its last backward 4; and its first backward
   // waits 1 for the stage behind: two forwards take it until 6, the micro-batch is back at 7.
   assert.is(time(2), 2 + 64 * 6 + 4 + 1)
+})
+
+test('the time alone is that of the simulation', () => {
+  for (const pipeline of [
+    { stages: 3, chunks: 2, microBatches: 9 },
+    { stages: 5, microBatches: 7 },
+  ]) {
+    const forward = Array.from({ length: 6 }, () => 0.2 + random.uniform())
+    const times = { forward: (s: number) => forward[s]!, backward: (s: number) => 2 * forward[5 - s]!, transfer: () => 0.1 }
+    const { total, bubble } = simulate(pipelineSchedules(pipeline), times)
+    const alone = pipelineTime(pipeline, times)
+    assert.is(alone.total, total)
+    assert.ok(Math.abs(alone.bubble - bubble) < 1e-9)
+  }
 })
 
 test('orders that wait for each other are refused', async () => {

@@ -1,6 +1,6 @@
 /** Planning: memory and time of a parallel run before it is started. */
 export { type CalibrationRow, calibrationTable, fitShares } from './calibration.ts'
-export { defaultLayout, type GlobalBatch, type Layout, type PlannedLayout, planLayout } from './layout.ts'
+export { type BatchShape, balancedLayers, defaultLayout, type Layout, type PlannedLayout, planLayout } from './layout.ts'
 export {
   checkMachine,
   cpuMachine,

@@ -1,7 +1,7 @@
 /** A layout as it is planned: with the micro-batch and the memory's switches, checked against the model and the batch. */
 import { AuroraError } from '../../errors.ts'
-import { type GPTBigCodeConfig, innerWidth } from '../../models/index.ts'
-import { type ParallelLayout, singleLayout } from '../layout.ts'
+import { type GPTBigCodeConfig, innerWidth, matrixWeights } from '../../models/index.ts'
+import { type ParallelLayout, singleLayout, worldSize } from '../layout.ts'
 import { checkSchedule, stageLayers } from '../schedule.ts'
 
 export interface Layout extends ParallelLayout {
@@ -13,7 +13,7 @@ export interface Layout extends ParallelLayout {
   layersPerStage?: readonly number[]
 }
 
-export interface GlobalBatch {
+export interface BatchShape {
   /** Sequences of a step. */
   sequences: number
   /** Tokens a sequence. */
@@ -33,16 +33,21 @@ export interface PlannedLayout extends Layout {
   vocabularyRows: number
 }
 
+/** What is planned at all: larger worlds, and pipelines of more steps, would take long to go through and are surely mistakes. */
+const most = { devices: 2 ** 20, steps: 2 ** 23 }
+
 export const defaultLayout: Layout = { ...singleLayout, checkpointing: false, microBatch: 1 }
 
 /**
  * Fills in what follows from a layout.
  * @throws AuroraError ERR_LAYOUT for what the model or the batch cannot be divided into
  */
-export function planLayout(config: GPTBigCodeConfig, batch: GlobalBatch, layout: Layout): PlannedLayout {
+export function planLayout(config: GPTBigCodeConfig, batch: BatchShape, layout: Layout): PlannedLayout {
   const { tensor, pipeline, data, chunks, microBatch } = layout
   for (const [what, value] of Object.entries({ tensor, pipeline, data, chunks, microBatch, ...batch }))
     if (!Number.isSafeInteger(value) || value < 1) throw layoutError(what, 'a positive integer', String(value))
+  if (worldSize(layout) > most.devices)
+    throw layoutError('the world is too large to be planned', `at most ${most.devices} devices`, String(worldSize(layout)))
   const { nHead, nPositions, vocabSize } = config
   const divide = (what: string, count: number, by: string, shards: number, hint: string) => {
     if (count % shards === 0) return
@@ -64,7 +69,25 @@ export function planLayout(config: GPTBigCodeConfig, batch: GlobalBatch, layout:
   const microBatches = batch.sequences / atOnce
   checkSchedule({ stages: pipeline, microBatches, chunks })
   const layersPerStage = stageLayers(config.nLayer, pipeline * chunks, layout.layersPerStage)
+  const steps = 2 * microBatches * chunks * pipeline
+  if (pipeline > 1 && steps > most.steps) {
+    throw layoutError(
+      'the pipeline has too many steps to be simulated',
+      `at most ${most.steps}`,
+      `2 · ${microBatches} micro-batches · ${chunks} chunks · ${pipeline} stages`,
+      'choose larger micro-batches or more data-parallel ranks',
+    )
+  }
   return { ...layout, layersPerStage, microBatches, rows, rowShards, vocabularyRows: Math.ceil(vocabSize / tensor) }
+}
+
+/**
+ * Layers of `stages` stages with the head counted as the layers that its product is worth (V·D weights beside a block's), so that
+ * the last stage has fewer of them. The embedding's look-up costs next to nothing.
+ */
+export function balancedLayers(config: GPTBigCodeConfig, stages: number): number[] {
+  const block = matrixWeights({ ...config, vocabSize: 0, nLayer: 1 })
+  return stageLayers(config.nLayer, stages, { head: (config.vocabSize * config.nEmbd) / block })
 }
 
 function layoutError(message: string, expected: string, found: string, hint?: string): AuroraError {

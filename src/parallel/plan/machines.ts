@@ -13,6 +13,8 @@ const link = { bandwidth: positive, latency: z.number().min(0) }
 
 const machineSchema = z.strictObject({
   name: z.string().min(1),
+  /** Where the shares come from: printed with every prediction. */
+  basis: z.string().min(1).default('shares as the machine file says'),
   /** Bytes of a device's memory. */
   memory: positive,
   /** Peak FLOP/s of a device in matrix products. */
@@ -56,6 +58,7 @@ const GiB = 2 ** 30
  */
 const mi250xLumi = {
   name: 'mi250x-lumi',
+  basis: 'gemm and link shares fitted to Megatron-DeepSpeed on LUMI (2023), the others assumed',
   memory: 64 * GiB,
   peak: { bf16: 191.5e12, f32: 47.9e12 },
   memoryBandwidth: 1.6e12,
@@ -65,12 +68,13 @@ const mi250xLumi = {
     { devices: 8, bandwidth: 100e9, latency: 15e-6 },
   ],
   network: { bandwidth: 100e9, latency: 25e-6 },
-  shares: { gemm: 0.508, link: 0.668, attention: 0.3 },
+  shares: { gemm: 0.508, link: 0.667, attention: 0.3 },
 }
 
 /** SXM5: 989 TFLOP/s bf16, 494 tf32, 80 GB at 3.35 TB/s, NVLink 450 GB/s each way (https://www.nvidia.com/en-us/data-center/h100/); 8 × 400 Gb/s a node (DGX H100). */
 const h100 = {
   name: 'h100',
+  basis: 'all shares of peak and bandwidth are assumptions',
   memory: 80e9,
   peak: { bf16: 989e12, f32: 494e12 },
   memoryBandwidth: 3.35e12,
@@ -148,6 +152,7 @@ export function cpuMachine(measured: MeasuredCpu, ranks: number): Machine {
   return checkMachine(
     {
       name: 'cpu',
+      basis: 'peaks measured just now, shares of them assumed',
       memory: measured.memory / ranks,
       peak: { bf16: measured.peak.bf16 / ranks, f32: measured.peak.f32 / ranks },
       memoryBandwidth: measured.memoryBandwidth / ranks,

@@ -1,13 +1,13 @@
 /** A plan: what a layout takes in memory and time on a machine. */
 import type { GPTBigCodeConfig } from '../../models/index.ts'
-import { type GlobalBatch, type Layout, type PlannedLayout, planLayout } from './layout.ts'
+import { type BatchShape, type Layout, type PlannedLayout, planLayout } from './layout.ts'
 import type { Machine } from './machines.ts'
 import { type RankBytes, rankBytes } from './memory.ts'
 import { type StepTime, stepTime, type TimeOptions } from './time.ts'
 
 export interface PlanOptions extends TimeOptions {
   config: GPTBigCodeConfig
-  batch: GlobalBatch
+  batch: BatchShape
   layout: Layout
   machine: Machine
   /** bf16 parameters without master weights; default false. */

@@ -1,6 +1,6 @@
 /** What others have published of training on MI250X: facts with their sources, to hold the plan's predictions against. */
 import { completeConfig, type GPTBigCodeConfig } from '../../models/index.ts'
-import { defaultLayout, type GlobalBatch, type Layout } from './layout.ts'
+import { type BatchShape, defaultLayout, type Layout } from './layout.ts'
 import type { MachineShares } from './machines.ts'
 import { knownModels } from './models.ts'
 
@@ -19,7 +19,7 @@ export interface PublishedRun {
   source: string
   /** What the prediction takes for granted because the source does not say it, and what is special about the number. */
   remarks: string
-  run?: { config: GPTBigCodeConfig; batch: GlobalBatch; layout: Layout }
+  run?: { config: GPTBigCodeConfig; batch: BatchShape; layout: Layout }
 }
 
 export type Software = 'Megatron-DeepSpeed' | 'BigCode Megatron-LM' | 'Megatron-DeepSpeed on Frontier'
@@ -29,8 +29,8 @@ export type Software = 'Megatron-DeepSpeed' | 'BigCode Megatron-LM' | 'Megatron-
  * are fitted to two of its rows together; BigCode's fork has a `gemm` of its own, fitted to one row, and the same `link`.
  */
 export const fittedShares: Readonly<Partial<Record<Software, Pick<MachineShares, 'gemm' | 'link'>>>> = {
-  'Megatron-DeepSpeed': { gemm: 0.508, link: 0.668 },
-  'BigCode Megatron-LM': { gemm: 0.29, link: 0.668 },
+  'Megatron-DeepSpeed': { gemm: 0.508, link: 0.667 },
+  'BigCode Megatron-LM': { gemm: 0.29, link: 0.667 },
 }
 
 const lumi = 'https://github.com/spyysalo/lumi-llm-scaling'

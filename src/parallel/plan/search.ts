@@ -2,14 +2,15 @@
 import { setImmediate } from 'node:timers/promises'
 import { AuroraError } from '../../errors.ts'
 import type { GPTBigCodeConfig } from '../../models/index.ts'
-import { type GlobalBatch, type Layout, planLayout } from './layout.ts'
+import { stageLayers } from '../schedule.ts'
+import { type BatchShape, balancedLayers, defaultLayout, type Layout, planLayout } from './layout.ts'
 import type { Machine } from './machines.ts'
 import { makePlan, type Plan } from './plan.ts'
 import type { TimeOptions } from './time.ts'
 
 export interface SearchOptions extends TimeOptions {
   config: GPTBigCodeConfig
-  batch: GlobalBatch
+  batch: BatchShape
   machine: Machine
   devices: number
   /** What is not to be varied. */
@@ -28,11 +29,13 @@ export interface SearchResult {
 
 /**
  * Varies tensor (within a node), pipeline, data, chunks (1 … 4), sequences a micro-batch (1, 2, 4, 8) and checkpointing; sequence
- * parallelism is on with tensor parallelism, ZeRO with data parallelism. Layers are spread evenly.
+ * parallelism is on with tensor parallelism, ZeRO with data parallelism. Layers are spread evenly, and so that the head is balanced.
  * @throws AuroraError ERR_LAYOUT when no layout is possible at all
  */
 export async function searchLayouts(options: SearchOptions): Promise<SearchResult> {
   const { config, batch, machine, devices, signal } = options
+  // Refused here too, where a size beyond all reason would be searched for its divisors.
+  planLayout(config, { ...batch, sequences: devices }, { ...defaultLayout, data: devices })
   const plans: Plan[] = []
   let possible = 0
   for (const layout of candidates(options)) {
@@ -56,7 +59,7 @@ export async function searchLayouts(options: SearchOptions): Promise<SearchResul
   return { plans: plans.sort((a, b) => a.time.step - b.time.step), possible, tooLarge: possible - plans.length }
 }
 
-function divides(config: GPTBigCodeConfig, batch: GlobalBatch, layout: Layout): boolean {
+function divides(config: GPTBigCodeConfig, batch: BatchShape, layout: Layout): boolean {
   try {
     planLayout(config, batch, layout)
     return true
@@ -66,7 +69,8 @@ function divides(config: GPTBigCodeConfig, batch: GlobalBatch, layout: Layout): 
   }
 }
 
-function* candidates({ devices, machine, fixed = {} }: SearchOptions): Generator<Layout> {
+function* candidates(options: SearchOptions): Generator<Layout> {
+  const { devices, machine, fixed = {} } = options
   const divisors = Array.from({ length: devices }, (_, i) => i + 1).filter(divisor => devices % divisor === 0)
   const choose = <T>(given: T | undefined, otherwise: readonly T[]): readonly T[] => (given === undefined ? otherwise : [given])
   const within = divisors.filter(tensor => tensor <= machine.devicesPerNode)
@@ -77,21 +81,30 @@ function* candidates({ devices, machine, fixed = {} }: SearchOptions): Generator
       for (const chunks of choose(fixed.chunks, pipeline === 1 ? [1] : [1, 2, 3, 4])) {
         for (const microBatch of choose(fixed.microBatch, [1, 2, 4, 8])) {
           for (const checkpointing of choose(fixed.checkpointing, [false, true])) {
-            const { sequenceParallel = tensor > 1, zero = data > 1, layersPerStage } = fixed
-            yield {
-              tensor,
-              pipeline,
-              data,
-              chunks,
-              microBatch,
-              checkpointing,
-              sequenceParallel: sequenceParallel && tensor > 1,
-              zero,
-              layersPerStage,
+            const { sequenceParallel = tensor > 1, zero = data > 1 } = fixed
+            for (const layersPerStage of splits(options, pipeline * chunks)) {
+              yield {
+                tensor,
+                pipeline,
+                data,
+                chunks,
+                microBatch,
+                checkpointing,
+                sequenceParallel: sequenceParallel && tensor > 1,
+                zero,
+                layersPerStage,
+              }
             }
           }
         }
       }
     }
   }
+}
+
+/** The split given; else the even one, and the balanced one where it is another. */
+function splits({ config, fixed = {} }: SearchOptions, stages: number): (readonly number[] | undefined)[] {
+  if (fixed.layersPerStage || stages > config.nLayer) return [fixed.layersPerStage]
+  const balanced = balancedLayers(config, stages)
+  return stageLayers(config.nLayer, stages).join() === balanced.join() ? [undefined] : [undefined, balanced]
 }

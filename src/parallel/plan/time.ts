@@ -1,9 +1,9 @@
 /** How long a parallel training step takes, from the model's shape, the layout and what the machine can do. */
 import { type GPTBigCodeConfig, innerWidth, trainingFlopsPerToken } from '../../models/index.ts'
 import { elementBytes } from '../../tensor/index.ts'
-import { type GroupKind, groupsOf, worldSize } from '../layout.ts'
+import { type GroupKind, groupOf, worldSize } from '../layout.ts'
 import { pipelineTime, type StageTimes } from '../simulate.ts'
-import type { GlobalBatch, PlannedLayout } from './layout.ts'
+import type { BatchShape, PlannedLayout } from './layout.ts'
 import { linkOf, type Machine } from './machines.ts'
 import { type PlanDType, rankParameters } from './memory.ts'
 
@@ -65,8 +65,8 @@ export const stageTotal = ({ gemm, attention, memory, tensor }: StageSeconds) =>
  * - A product of m × k and k × n takes 2·m·n·k FLOPs at peak·gemm·s/(s + gemmHalf), s = ∛(m·n·k); the backward pass has two of each.
  * - Fused attention is counted causal (half the square), forward once and backward 2.5 times (it recomputes the scores), at
  *   peak·attention. Unfused it is the whole square, twice backward, and its 13 + 19 bytes a score go through memory.
- * - Norms, residuals and activation functions take their bytes at memoryBandwidth·memory; the optimizer 34 bytes a parameter
- *   (30 of them divided by ZeRO).
+ * - Norms, residuals and activation functions take their bytes at memoryBandwidth·memory; the optimizer 38 bytes a parameter
+ *   in bf16 (34 of them divided by ZeRO).
  * - A ring over R ranks sends (R − 1)/R of a tensor for an all-gather or a reduce-scatter and twice that for an all-reduce, at
  *   bandwidth·link of its narrowest link, and waits R − 1 latencies (twice for an all-reduce).
  * - A micro-batch in a stage takes the sum of these: tensor-parallel collectives are not overlapped. Sends between stages are,
@@ -76,7 +76,7 @@ export const stageTotal = ({ gemm, attention, memory, tensor }: StageSeconds) =>
  */
 export function stepTime(
   config: GPTBigCodeConfig,
-  batch: GlobalBatch,
+  batch: BatchShape,
   layout: PlannedLayout,
   machine: Machine,
   options: TimeOptions = {},
@@ -86,7 +86,7 @@ export function stepTime(
   const stages = layersPerStage.map((_, stage) => stageSeconds(config, batch, layout, machine, options, stage))
   const traffic = tensorTraffic(config, layout, machine, dtype)
   const boundary = (rows / rowShards) * config.nEmbd * elementBytes[dtype]
-  const hop = pipeline > 1 ? linkOf(machine, groupsOf(layout, 'pipeline')[0]!.slice(0, 2)) : undefined
+  const hop = pipeline > 1 ? linkOf(machine, groupOf(layout, 'pipeline', 0)!.slice(0, 2)) : undefined
   const transfer = hop ? hop.latency + boundary / hop.bandwidth : 0
   if (hop) {
     const calls = 2 * microBatches * chunks
@@ -134,7 +134,7 @@ export function stepTime(
 /** Seconds of a micro-batch in a stage. */
 function stageSeconds(
   config: GPTBigCodeConfig,
-  { length }: GlobalBatch,
+  { length }: BatchShape,
   layout: PlannedLayout,
   machine: Machine,
   { dtype = 'bf16', attention = 'fused' }: TimeOptions,
@@ -199,7 +199,7 @@ function tensorCalls(config: GPTBigCodeConfig, layout: PlannedLayout, machine: M
   const { nEmbd: D, nHead: H, multiQuery } = config
   const none = { calls: 0, bytes: 0, seconds: 0 }
   if (T === 1) return { block: none, blockBack: none, embedding: none, embeddingBack: none, head: none, headBack: none }
-  const link = linkOf(machine, groupsOf(layout, 'tensor')[0]!)
+  const link = linkOf(machine, groupOf(layout, 'tensor', 0)!)
   const e = elementBytes[dtype]
   /** `halves`: 1 for an all-gather or a reduce-scatter, 2 for an all-reduce. */
   const ring = (halves: number, bytes: number): Calls => {
@@ -243,7 +243,7 @@ function tensorTraffic(config: GPTBigCodeConfig, layout: PlannedLayout, machine:
   const { tensor, pipeline, chunks, layersPerStage, microBatches, checkpointing, sequenceParallel } = layout
   if (tensor === 1) return []
   const calls = tensorCalls(config, layout, machine, dtype)
-  const { where } = linkOf(machine, groupsOf(layout, 'tensor')[0]!)
+  const { where } = linkOf(machine, groupOf(layout, 'tensor', 0)!)
   const layersOf = (rank: number) =>
     Array.from({ length: chunks }, (_, chunk) => layersPerStage[chunk * pipeline + rank]!).reduce((sum, count) => sum + count)
   const layers = Math.max(...Array.from({ length: pipeline }, (_, rank) => layersOf(rank)))
@@ -275,7 +275,7 @@ function afterPipeline(config: GPTBigCodeConfig, layout: PlannedLayout, machine:
   const count = Math.max(...Array.from({ length: pipeline }, (_, rank) => rankParameters(config, layout, rank)))
   const traffic: Traffic[] = []
   if (data > 1) {
-    const { bandwidth, latency, where } = linkOf(machine, groupsOf(layout, 'data')[0]!)
+    const { bandwidth, latency, where } = linkOf(machine, groupOf(layout, 'data', 0)!)
     const add = (what: string, halves: number, bytes: number) => {
       const sent = (halves * bytes * (data - 1)) / data
       traffic.push({
@@ -295,7 +295,7 @@ function afterPipeline(config: GPTBigCodeConfig, layout: PlannedLayout, machine:
   const reduction = traffic.reduce((sum, { seconds }) => sum + seconds, 0)
   let embedding = 0
   if (pipeline > 1) {
-    const { bandwidth, latency, where } = linkOf(machine, groupsOf(layout, 'embedding')[0]!)
+    const { bandwidth, latency, where } = linkOf(machine, groupOf(layout, 'embedding', 0)!)
     const bytes = 4 * vocabularyRows * config.nEmbd
     embedding = 2 * latency + bytes / bandwidth
     traffic.push({
