@@ -1,5 +1,6 @@
 /** What a rank holds, as blocks of logical tensors: the language of checkpoints, in which every layout can read what another has written. */
 import { type Block, type BlockSource, blocksOfInterval } from '../checkpoint/index.ts'
+import { expectTiedHead, headName, storedNames } from '../models/index.ts'
 import type { AdamW } from '../optim/index.ts'
 import { scope, sizeOf } from '../tensor/index.ts'
 import type { ModelPart, PartParameter } from './part.ts'
@@ -16,12 +17,22 @@ export function optimizerBlocks(part: ModelPart, optimizer: AdamW): Block[] {
   return stateBlocks(part, optimizer, savedPieces)
 }
 
-/** Fills the weights that this rank holds from a checkpoint of any layout. */
-export async function readWeights(part: ModelPart, source: BlockSource): Promise<void> {
-  await readAll(
-    part.parts.flatMap(of => of.pieces.map(piece => weightBlock(of, piece))),
-    source,
-  )
+/**
+ * Fills the weights that this rank holds from a model's folder or a checkpoint of any layout.
+ * @param folder names the source in errors
+ */
+export async function readWeights(part: ModelPart, source: BlockSource, folder: string): Promise<void> {
+  const logical = part.parts.map(of => ({ ...of, name: of.parameter.name }))
+  for (const [of, name] of storedNames(source, logical, folder)) {
+    await readAll(
+      of.pieces.map(piece => ({ ...weightBlock(of, piece), name })),
+      source,
+    )
+  }
+  const table = part.parts.find(({ parameter }) => parameter === part.tokenTable)
+  if (!table) return
+  const [{ start, size }] = table.pieces as [Pieces[number]]
+  await expectTiedHead(source, table.parameter, head => source.readBlock(headName, start, size, head), folder)
 }
 
 /** Fills the optimizer state that this rank holds. */

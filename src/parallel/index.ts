@@ -1,5 +1,6 @@
 /** Parallel training: layouts and their ranks, groups that communicate, a model's parts, pipeline schedules, and plans. */
 export { optimizerBlocks, readOptimizer, readWeights, weightBlocks } from './blocks.ts'
+export { compareReplicas } from './compare.ts'
 export { isLoopback, type WorldEnvironment, worldFromEnvironment } from './environment.ts'
 export { ParallelGradients } from './gradients.ts'
 export {

@@ -1,12 +1,16 @@
 /** One rank's part of a GPTBigCode: of some layers its share of each matrix. */
 import { noGrad } from '../autograd/index.ts'
+import { openPretrained } from '../checkpoint/index.ts'
+import { AuroraError } from '../errors.ts'
 import {
   Block,
   checkRows,
+  completeConfig,
   Dropout,
   type GPTBigCodeConfig,
   type GPTBigCodeOptions,
   type Pass,
+  pretrainedConfig,
   runBlocks,
   type StageSpan,
   stageParameters,
@@ -36,9 +40,11 @@ import {
   vocabularyCrossEntropy,
 } from '../ops/index.ts'
 import { copy, type Device, empty, scope, sizeOf, type Tensor, tensor } from '../tensor/index.ts'
+import { readWeights } from './blocks.ts'
 import type { Groups } from './groups.ts'
 import type { ParallelJob } from './job.ts'
 import { coordinatesOf, type ParallelLayout } from './layout.ts'
+import { stageLayers } from './schedule.ts'
 import { TensorParallel } from './tensor.ts'
 
 /** A parameter of which this rank holds pieces. */
@@ -63,8 +69,8 @@ export interface PipelineStage extends StageSpan {
 
 export interface PartOptions extends Omit<GPTBigCodeOptions, 'device'> {
   job: ParallelJob
-  /** Layers of each of the P·chunks stages; see stageLayers. */
-  layersPerStage: readonly number[]
+  /** Layers of each of the P·chunks stages, in order; default: as even as they can be (see stageLayers). */
+  layersPerStage?: readonly number[] | undefined
   checkpointing?: boolean
 }
 
@@ -88,9 +94,33 @@ export class ModelPart {
   readonly #finalNorm: LayerNorm | undefined
   readonly #dropout: 0 | 'config'
 
-  constructor(config: GPTBigCodeConfig, options: PartOptions) {
-    const { job, layersPerStage } = options
+  /** This rank's part of a model with random weights: those that GPTBigCode.create would give the whole with this seed. */
+  static create(config: Partial<GPTBigCodeConfig>, options: PartOptions): ModelPart {
+    const part = new ModelPart(completeConfig(config), options)
+    for (const of of part.parts) part.#initialize(of)
+    return part
+  }
+
+  /** This rank's part of a model in Hugging Face's layout or of a checkpoint of any layout; see GPTBigCode.fromPretrained. */
+  static async fromPretrained(folder: string, options: PartOptions): Promise<ModelPart> {
+    const part = new ModelPart(await pretrainedConfig(folder), options)
+    const source = await openPretrained(folder)
+    try {
+      await readWeights(part, source, folder)
+      await part.device.synchronize()
+      return part
+    } catch (error) {
+      part.dispose()
+      throw error
+    } finally {
+      await source.close()
+    }
+  }
+
+  private constructor(config: GPTBigCodeConfig, options: PartOptions) {
+    const { job } = options
     const { groups } = job
+    checkHeads(config, groups.layout)
     this.config = config
     this.job = job
     this.layout = groups.layout
@@ -101,7 +131,7 @@ export class ModelPart {
     this.#dropout = options.dropout ?? 0
     this.tensor = new TensorParallel(groups.tensor, this.layout.sequenceParallel)
     const { pipeline } = coordinatesOf(this.layout, groups.rank)
-    const spans = stageSpans(layersPerStage)
+    const spans = stageSpans(stageLayers(config.nLayer, groups.layout.pipeline * groups.layout.chunks, options.layersPerStage))
     const mine = Array.from({ length: this.layout.chunks }, (_, chunk) => chunk * this.layout.pipeline + pipeline)
     const logical = new Map(mine.flatMap(stage => [...stageParameters(config, spans[stage]!)].map(entry => [entry[0], entry])))
     const held = [...logical.values()].flatMap(([name, spec, index]) => {
@@ -132,15 +162,6 @@ export class ModelPart {
     if (this.stages[0]!.first === 0)
       this.#tables = { tokens: root.group('wte').get('weight'), positions: root.group('wpe').get('weight') }
     if (this.stages.at(-1)!.last) this.#finalNorm = new LayerNorm(root.group('ln_f'), config.layerNormEpsilon)
-  }
-
-  /** Random weights: those that the whole model would have with this seed. */
-  initialize(): void {
-    for (const { parameter, shape, index, pieces } of this.parts) {
-      const { initial } = parameter
-      if (sizeOf(shape) === parameter.size) fillInitial(parameter, initial, this.seed, index)
-      else noGrad(() => scope(() => this.#initializePieces(parameter, shape, index, pieces)))
-    }
   }
 
   /**
@@ -236,19 +257,39 @@ export class ModelPart {
     return new Dropout({ embedding: embdPdrop, residual: residPdrop, attention: attnPdrop }, this.seed, step, firstRow)
   }
 
-  #initializePieces(parameter: Parameter, shape: readonly number[], index: number, pieces: readonly Piece[]): void {
-    const whole = empty(shape, this)
-    fillInitial(whole, parameter.initial, this.seed, index)
-    const width = sizeOf(shape.slice(1))
-    for (const { start, size, offset } of pieces) {
-      const [from, to] = [whole.view(start[0]! * width, [size[0]!, ...shape.slice(1)]), parameter.view(offset, size)]
-      copy(shape.length === 2 && size[1]! < shape[1]! ? sliceColumns(from, start[1]!, size[1]!) : from, to)
+  /** A parameter of which others hold pieces, too, is made as a whole first, so that it is the same in every layout. */
+  #initialize({ parameter, shape, index, pieces }: PartParameter): void {
+    const { initial } = parameter
+    if (sizeOf(shape) === parameter.size) {
+      fillInitial(parameter, initial, this.seed, index)
+      return
     }
+    const width = sizeOf(shape.slice(1))
+    noGrad(() =>
+      scope(() => {
+        const whole = empty(shape, this)
+        fillInitial(whole, initial, this.seed, index)
+        for (const { start, size, offset } of pieces) {
+          const [from, to] = [whole.view(start[0]! * width, [size[0]!, ...shape.slice(1)]), parameter.view(offset, size)]
+          copy(shape.length === 2 && size[1]! < shape[1]! ? sliceColumns(from, start[1]!, size[1]!) : from, to)
+        }
+      }),
+    )
   }
 
   #ids(values: Int32Array): Tensor {
     return tensor(values, [values.length], { device: this.device })
   }
+}
+
+function checkHeads({ nHead }: GPTBigCodeConfig, { tensor }: ParallelLayout): void {
+  if (nHead % tensor === 0) return
+  throw new AuroraError({
+    code: 'ERR_LAYOUT',
+    message: 'the query heads cannot be shared out',
+    expected: `a tensor-parallel size that divides the ${nHead} heads`,
+    found: String(tensor),
+  })
 }
 
 function stageSpans(layersPerStage: readonly number[]): StageSpan[] {

@@ -130,7 +130,7 @@ export class ParallelLearner implements Learner {
   }
 
   async loadWeights(folder: string): Promise<void> {
-    await this.#reading(folder, source => readWeights(this.part, source))
+    await this.#reading(folder, source => readWeights(this.part, source, folder))
     this.#optimizer.syncMaster()
   }
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError } from '../checkpoint/index.ts'
 import { AuroraError } from '../errors.ts'
+import type { ParallelLayout } from '../parallel/index.ts'
 import { type EvaluationRecord, readEvaluations } from './evaluations.ts'
 import { readMetrics } from './metrics-log.ts'
 import type { StepMetrics } from './step-metrics.ts'
@@ -61,6 +62,8 @@ export interface RunFacts {
   created: string
   versions: { aurora: string; node: string }
   device: { name: string; instructionSet: string; threads: number }
+  /** How the run was spread over processes when it was last started; absent for one. */
+  parallel?: ParallelLayout
   model: { config: Record<string, unknown>; dtype: string; parameters: number; from?: string }
   tokenizer: { vocabSize: number }
   /** FLOP per second of a plain matrix product on this device. */

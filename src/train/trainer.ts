@@ -4,7 +4,7 @@ import { keepSteps, latestStep, recoverFolder, writeFileAtomic } from '../checkp
 import { AuroraError } from '../errors.ts'
 import { GPTBigCode } from '../models/index.ts'
 import type { AdamWOptions } from '../optim/index.ts'
-import { ModelPart, type ParallelJob } from '../parallel/index.ts'
+import { compareReplicas, ModelPart, type ParallelJob } from '../parallel/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { type Callback, type EndEvent, notify, type StageEvent } from './callbacks.ts'
 import { readTrainingState, stateName } from './checkpoints.ts'
@@ -46,6 +46,8 @@ export interface TrainerOptions {
   callbacks?: readonly Callback[]
   /** Steps in a row whose loss or gradient is not finite that are skipped; one more ends the run. Default 5. */
   maxSkipped?: number
+  /** Of a parallel job: steps between two comparisons of what ranks hold alike, whose difference ends the run; 0: never. Default 100. */
+  compareEvery?: number
   /** FLOP per second to hold the speed against. 'measure' (default) probes the device once, for some tenths of a second; see `measurePeak`. */
   peak?: number | 'measure' | 'none'
   /** More that defines the run (its data, say): a checkpoint is only gone on from when it agrees. */
@@ -84,6 +86,7 @@ export class Trainer {
     expectInteger('steps between checkpoints', options.checkpoints?.every, 1)
     expectInteger('number of checkpoints to keep', options.checkpoints?.keep, 1)
     expectInteger('maxSkipped', options.maxSkipped, 0)
+    expectInteger('compareEvery', options.compareEvery, 0)
     this.definition = describeRun(options, this.curriculum)
     if (this.#job && options.evaluations && !options.checkpoints) throw evaluationsNeedCheckpoints()
     expectPositions(options.model, this.curriculum)
@@ -149,6 +152,7 @@ export class Trainer {
       if (session.enter()) await this.#notify('onStage', stageEvent(session.stage))
       const metrics = await session.step()
       await this.#notify('onStep', metrics)
+      await this.#compare(session.progress)
       if (this.#isCheckpointDue(session.progress)) {
         saved = session.progress
         await this.#checkpoint(session)
@@ -177,6 +181,12 @@ export class Trainer {
   async #stops(session: Session, signal: AbortSignal | undefined): Promise<boolean> {
     const told = signal?.aborted ?? false
     return this.#job ? (await this.#job.gather(`end at ${session.progress}`, told)).includes(true) : told
+  }
+
+  async #compare(step: number): Promise<void> {
+    const { compareEvery = 100 } = this.#options
+    const due = step === this.totalSteps || step % compareEvery === 0
+    if (this.model instanceof ModelPart && compareEvery > 0 && due) await compareReplicas(this.model, this.model.job, step)
   }
 
   #isCheckpointDue(step: number): boolean {

@@ -1,8 +1,8 @@
 /** A small run, on one process or as a rank of a parallel job: what the tests of parallel training train. */
 import { GPTBigCode, type GPTBigCodeConfig } from '../../src/models/index.ts'
 import { adamW, warmupCosine } from '../../src/optim/index.ts'
-import { ModelPart, ParallelJob, type ParallelLayout, singleLayout, stageLayers } from '../../src/parallel/index.ts'
-import { Curriculum, stage, Trainer, type TrainerOptions } from '../../src/train/index.ts'
+import { ModelPart, ParallelJob, type ParallelLayout, singleLayout } from '../../src/parallel/index.ts'
+import { stage, Trainer, type TrainerOptions } from '../../src/train/index.ts'
 import type { RankOfTest } from '../support/ranks.ts'
 import { tinyMixtures } from '../train/tiny.ts'
 
@@ -100,24 +100,7 @@ export async function joinJob({ rank, size }: { rank: number; size: number }, of
 
 export function partOf(job: ParallelJob, of: TrainingCase): ModelPart {
   const { dtype, dropout, checkpointing, multiQuery = true, layersPerStage } = of
-  const { pipeline, chunks } = job.layout
-  const whole = { ...wholeConfig(multiQuery) }
-  const part = new ModelPart(whole, {
-    job,
-    layersPerStage: layersPerStage ?? stageLayers(whole.nLayer, pipeline * chunks),
-    seed: 5,
-    dtype,
-    dropout,
-    checkpointing,
-  })
-  part.initialize()
-  return part
-}
-
-function wholeConfig(multiQuery: boolean): GPTBigCodeConfig {
-  const model = GPTBigCode.create({ ...config, multiQuery })
-  model.dispose()
-  return model.config
+  return ModelPart.create({ ...config, multiQuery }, { job, layersPerStage, seed: 5, dtype, dropout, checkpointing })
 }
 
 /** A rank of the job. */
@@ -129,7 +112,3 @@ export default async function run({ rank, size }: RankOfTest, of: TrainingCase):
   await job.close()
   return result
 }
-
-/** Steps of the whole run. */
-export const totalSteps = (of: TrainingCase): number =>
-  new Curriculum(optionsOf(of, wholeModel(of)).curriculum, { sequences: 8, length: 12 }).totalSteps

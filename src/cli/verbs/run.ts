@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { relative } from 'node:path'
 import type { Command } from 'commander'
 import colours from 'picocolors'
+import { worldFromEnvironment } from '../../parallel/index.ts'
 import { reportOfRun, writeReport } from '../../report/index.ts'
 import { type CheckedRecipe, loadRecipe, type RunProgress, readRun, runRecipe } from '../../train/index.ts'
 import { evaluatorsOf } from '../evaluators.ts'
@@ -52,6 +53,7 @@ export function addRun(aurora: Command, signal: AbortSignal): void {
         onProgress: event => follow.on(event),
       })
       follow.close()
+      if ((worldFromEnvironment()?.rank ?? 0) > 0) return
       if (result.reason === 'aborted') {
         console.error(
           `stopped after a checkpoint at step ${result.step} of ${result.totalSteps}; go on with: aurora run ${path} --resume`,

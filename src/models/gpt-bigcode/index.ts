@@ -13,5 +13,12 @@ export { type TrainingBytes, type TrainingShape, trainingBytes } from './memory.
 export { GPTBigCode, type GPTBigCodeOptions } from './model.ts'
 export { matrixWeights, parameterCount, trainingFlopsPerToken } from './parameters.ts'
 export { type StageSpan, stageParameters, tensorSplit, tokenTable } from './plan.ts'
-export type { PretrainedOptions, SaveOptions } from './pretrained.ts'
+export {
+  expectTiedHead,
+  headName,
+  type PretrainedOptions,
+  pretrainedConfig,
+  type SaveOptions,
+  storedNames,
+} from './pretrained.ts'
 export { checkRows, rowsOf, type TokenRows, type TrainingRows } from './rows.ts'

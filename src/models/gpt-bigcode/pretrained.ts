@@ -15,7 +15,7 @@ import {
 import { AuroraError } from '../../errors.ts'
 import type { Parameter } from '../../nn/index.ts'
 import { add, cast, l2Norm, scale } from '../../ops/index.ts'
-import { emptyLike, scope } from '../../tensor/index.ts'
+import { emptyLike, scope, type Tensor } from '../../tensor/index.ts'
 import { configFromHuggingFace, configToHuggingFace, type GPTBigCodeConfig } from './config.ts'
 import type { GPTBigCode, GPTBigCodeOptions } from './model.ts'
 
@@ -32,18 +32,17 @@ export interface SaveOptions {
 
 /** Causal mask buffers that older files hold: not weights. */
 const maskBuffer = /\.attn\.(bias|masked_bias)$/
-const headName = 'lm_head.weight'
+export const headName = 'lm_head.weight'
 
 export async function loadPretrained(folder: string, construct: (config: GPTBigCodeConfig) => GPTBigCode): Promise<GPTBigCode> {
-  await refuseMegatron(folder)
-  const config = await readConfig(join(folder, 'config.json'))
+  const config = await pretrainedConfig(folder)
   const weights = await openPretrained(folder)
   let model: GPTBigCode | undefined
   try {
     model = construct(config)
     const stored = storedNames(weights, model.parameters.parameters, folder)
     for (const [parameter, name] of stored) await weights.readInto(name, parameter)
-    if (weights.has(headName)) await expectTiedHead(weights, model, folder)
+    await expectTiedHead(weights, model.embedding.tokens, head => weights.readInto(headName, head), folder)
     const used = new Set([...stored.values(), headName])
     model.unusedTensors = weights.names.filter(name => !used.has(name) && !maskBuffer.test(name))
     if (model.unusedTensors.length > 0) {
@@ -88,7 +87,10 @@ function toWrite(parameter: Parameter, dtype: 'f32' | 'bf16'): TensorToWrite {
   return { name: parameter.name, dtype: dtype === 'bf16' ? 'BF16' : 'F32', shape: parameter.shape, data: converted }
 }
 
-async function readConfig(path: string): Promise<GPTBigCodeConfig> {
+/** The configuration in a model's folder. */
+export async function pretrainedConfig(folder: string): Promise<GPTBigCodeConfig> {
+  await refuseMegatron(folder)
+  const path = join(folder, 'config.json')
   let json: unknown
   try {
     json = JSON.parse(await readFile(path, 'utf8'))
@@ -106,9 +108,13 @@ async function readConfig(path: string): Promise<GPTBigCodeConfig> {
 }
 
 /** The name in the file of each parameter, all present and of the right shape; a bare GPTBigCodeModel's names lack the prefix. */
-function storedNames(weights: TensorSource, parameters: readonly Parameter[], folder: string): Map<Parameter, string> {
+export function storedNames<P extends { name: string; shape: readonly number[] }>(
+  weights: TensorSource,
+  parameters: readonly P[],
+  folder: string,
+): Map<P, string> {
   const present = new Set(weights.names)
-  const names = new Map<Parameter, string>()
+  const names = new Map<P, string>()
   for (const parameter of parameters) {
     const bare = parameter.name.replace(/^transformer\./, '')
     const name = present.has(parameter.name) ? parameter.name : present.has(bare) ? bare : undefined
@@ -135,11 +141,17 @@ function storedNames(weights: TensorSource, parameters: readonly Parameter[], fo
 }
 
 /** GPTBigCode's head is the token embedding; a file may store it twice, but not two different ones. */
-async function expectTiedHead(weights: TensorSource, model: GPTBigCode, folder: string): Promise<void> {
+export async function expectTiedHead(
+  weights: TensorSource,
+  table: Tensor,
+  readHead: (into: Tensor) => Promise<void>,
+  folder: string,
+): Promise<void> {
+  if (!weights.has(headName)) return
   const difference = await scope(async () => {
-    const head = emptyLike(model.embedding.tokens)
-    await weights.readInto(headName, head)
-    return l2Norm(cast(add(head, scale(model.embedding.tokens, -1)), 'f32')).item()
+    const head = emptyLike(table)
+    await readHead(head)
+    return l2Norm(cast(add(head, scale(table, -1)), 'f32')).item()
   })
   if (difference === 0) return
   throw new AuroraError({

@@ -5,36 +5,52 @@ import { mixture } from '../../data/index.ts'
 import { AuroraError } from '../../errors.ts'
 import { GPTBigCode } from '../../models/index.ts'
 import { type AdamWOptions, adamW, constant, linear, type Schedule, warmupCosine, wsd } from '../../optim/index.ts'
+import { ModelPart, type ParallelJob } from '../../parallel/index.ts'
 import { Tokenizer } from '../../tokenizer/index.ts'
 import { Curriculum, type Stage, stage } from '../stage.ts'
 import { type Corpora, corpusTexts } from './corpora.ts'
 import type { CheckedRecipe, RecipeSchedule } from './schema.ts'
 
 /** @param trainedIn a checkpoint or folder of this run that may hold the tokenizer that an earlier start has trained */
-export async function buildTokenizer(recipe: CheckedRecipe, trainedIn: string | undefined): Promise<Tokenizer> {
+export async function buildTokenizer(
+  recipe: CheckedRecipe,
+  trainedIn: string | undefined,
+  job: ParallelJob | undefined,
+): Promise<Tokenizer> {
   const { tokenizer, model } = recipe
   if (tokenizer?.train) {
     if (trainedIn) return Tokenizer.fromFile(join(trainedIn, 'tokenizer.json'))
     const { vocabSize, on } = tokenizer.train
-    return Tokenizer.train(corpusTexts(recipe, on), { vocabSize })
+    const trained = () => Tokenizer.train(corpusTexts(recipe, on), { vocabSize })
+    if (!job) return trained()
+    const own = job.first ? await trained() : undefined
+    return Tokenizer.fromJSON(await job.ask('tokenizer', own?.toJSON() ?? ''))
   }
   if (model.from) await refuseMegatron(model.from)
   return Tokenizer.fromFile(tokenizer?.file ?? model.from!)
 }
 
-/** @param checkpoint of this run, whose weights are about to be restored in any case */
+/** The recipe's model, whole or, in a job, this rank's part. @param checkpoint of this run, whose weights are about to be restored in any case */
 export async function buildModel(
   recipe: CheckedRecipe,
   tokenizer: Tokenizer,
   checkpoint: string | undefined,
-): Promise<GPTBigCode> {
+  job: ParallelJob | undefined,
+): Promise<GPTBigCode | ModelPart> {
   const { create, from, device, dtype, dropout, checkpointing } = recipe.model
   const options = { device, dtype, dropout, seed: recipe.seed }
-  const special = { bosTokenId: tokenizer.eos, eosTokenId: tokenizer.eos }
-  const model = create
-    ? GPTBigCode.create({ ...create, vocabSize: tokenizer.vocabSize, ...special }, options)
-    : await GPTBigCode.fromPretrained(checkpoint ?? from!, options)
-  model.checkpointing = checkpointing
+  const partOptions = job && { ...options, job, checkpointing, layersPerStage: recipe.parallel.layersPerStage }
+  const special = { vocabSize: tokenizer.vocabSize, bosTokenId: tokenizer.eos, eosTokenId: tokenizer.eos }
+  const folder = checkpoint ?? from!
+  let model: GPTBigCode | ModelPart
+  if (partOptions) {
+    model = create
+      ? ModelPart.create({ ...create, ...special }, partOptions)
+      : await ModelPart.fromPretrained(folder, partOptions)
+  } else {
+    model = create ? GPTBigCode.create({ ...create, ...special }, options) : await GPTBigCode.fromPretrained(folder, options)
+    model.checkpointing = checkpointing
+  }
   if (tokenizer.vocabSize <= model.config.vocabSize) return model
   model.dispose()
   throw new AuroraError({

@@ -1,9 +1,10 @@
 /** Running a recipe: prepares what it names, trains and evaluates, and leaves the results in its output folder. */
 import { createHash } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
-import { latestStep, recoverFolder, writeFileAtomic } from '../../checkpoint/index.ts'
+import { exportSharded, latestStep, recoverFolder, writeFileAtomic } from '../../checkpoint/index.ts'
 import { AuroraError } from '../../errors.ts'
-import type { GPTBigCode } from '../../models/index.ts'
+import { GPTBigCode, parameterCount } from '../../models/index.ts'
+import { ModelPart, type ParallelJob } from '../../parallel/index.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import { version } from '../../version.ts'
 import type { Callback, CheckpointEvent, EndEvent, StageEvent, StartEvent } from '../callbacks.ts'
@@ -17,6 +18,7 @@ import { type RunControl, Trainer } from '../trainer.ts'
 import { buildCurriculum, buildModel, buildTokenizer } from './build.ts'
 import { type Corpora, openCorpora } from './corpora.ts'
 import { checkRecipe, loadRecipe } from './load.ts'
+import { joinJob } from './parallel.ts'
 import type { CheckedRecipe, Recipe } from './schema.ts'
 
 /** What happens in a run, for progress bars and logs. */
@@ -52,25 +54,37 @@ export interface RunResult {
 }
 
 /**
- * Runs a recipe: a file, or the object of defineRecipe. With `resume` an interrupted run goes on from its last checkpoint,
+ * Runs a recipe, alone or as a rank of a parallel job: a file, or the object of defineRecipe. With `resume` an interrupted run goes on from its last checkpoint,
  * to the same weights, bit for bit, that it would have come to otherwise.
  *
  * @throws AuroraError ERR_RECIPE, ERR_RUN_EXISTS (neither resume nor overwrite in a folder with a run), and what Trainer.run throws
  */
 export async function runRecipe(source: string | Recipe, options: RunOptions = {}): Promise<RunResult> {
   const recipe = typeof source === 'string' ? await loadRecipe(source) : checkRecipe(source)
+  const job = await joinJob(recipe, options.signal)
+  if (!job) return run(recipe, options, undefined)
+  try {
+    const result = await run(recipe, job.first ? options : { ...options, onProgress: undefined }, job)
+    await job.close()
+    return result
+  } catch (error) {
+    throw await job.fail(error)
+  }
+}
+
+async function run(recipe: CheckedRecipe, options: RunOptions, job: ParallelJob | undefined): Promise<RunResult> {
   const { signal, onProgress, evaluators = [] } = options
   const planned = recipe.evaluations.map(({ name, when }) => ({ evaluator: findEvaluator(evaluators, name), when }))
   const files = runFiles(recipe.output)
-  const checkpoint = await prepareFolder(files, options)
+  const checkpoint = await onFirst(job, 'run folder', () => prepareFolder(files, options))
 
-  const tokenizer = await buildTokenizer(recipe, checkpoint)
-  const reuse = checkpoint !== undefined
+  const tokenizer = await buildTokenizer(recipe, checkpoint, job)
   const prepared = (corpus: string, documents: number) => onProgress?.({ kind: 'prepare', corpus, documents })
-  const corpora = await openCorpora({ recipe, tokenizer, folder: files.data, reuse, onProgress: prepared, signal })
-  let model: GPTBigCode | undefined
+  const open = (reuse: boolean) => openCorpora({ recipe, tokenizer, folder: files.data, reuse, onProgress: prepared, signal })
+  const corpora = await firstThenOthers(job, 'corpora', open, checkpoint !== undefined)
+  let model: GPTBigCode | ModelPart | undefined
   try {
-    model = await buildModel(recipe, tokenizer, checkpoint)
+    model = await buildModel(recipe, tokenizer, checkpoint, job)
     const heldOut = Object.fromEntries(
       Object.entries(corpora.byName).flatMap(([name, { heldOut }]) => (heldOut ? [[name, heldOut]] : [])),
     )
@@ -82,7 +96,8 @@ export async function runRecipe(source: string | Recipe, options: RunOptions = {
       onProgress: (name, point, done) => onProgress?.({ kind: 'evaluate', name, point, done }),
     })
     const { stages, optimizer } = buildCurriculum(recipe, corpora, tokenizer)
-    const peak = await measurePeak(model.device, model.dtype)
+    const ownPeak = await measurePeak(model.device, model.dtype)
+    const peak = job ? (await job.gather('peaks', ownPeak)).reduce((sum, peak) => sum + peak, 0) : ownPeak
     const { metrics, tensorboard } = recipe.outputs
     const trainer: Trainer = new Trainer({
       model,
@@ -92,7 +107,7 @@ export async function runRecipe(source: string | Recipe, options: RunOptions = {
       seed: recipe.seed,
       checkpoints: { dir: files.checkpoints, ...recipe.checkpoints },
       tokenizer,
-      evaluations,
+      evaluations: planned.length > 0 ? evaluations : undefined,
       callbacks: [
         ...(metrics ? [metricsOutput(files.metrics)] : []),
         ...(tensorboard ? [tensorBoardOutput(files.tensorboard, () => evaluations.records)] : []),
@@ -100,21 +115,58 @@ export async function runRecipe(source: string | Recipe, options: RunOptions = {
         ...(onProgress ? [progressCallback(onProgress, () => trainer.totalSteps)] : []),
       ],
       maxSkipped: recipe.maxSkipped,
+      compareEvery: recipe.parallel.compareEvery,
       peak,
       definition: { tokenizer: createHash('sha256').update(tokenizer.toJSON()).digest('hex'), corpora: corpora.digests },
     })
-    await writeFacts(files.facts, { recipe, model, tokenizer, corpora, trainer, peak })
+    if (job?.first ?? true) await writeFacts(files.facts, { recipe, model, tokenizer, corpora, trainer, peak })
     for await (const _ of trainer.run(options)) {
       // Callbacks follow the steps.
     }
     const { step, totalSteps } = trainer
     const reason = step === totalSteps ? 'finished' : 'aborted'
-    if (reason === 'finished') await model.savePretrained(files.model, { tokenizer })
+    if (reason === 'finished') await saveModel(model, files, tokenizer)
     return { folder: recipe.output, files, reason, step, totalSteps, evaluations: evaluations.records }
   } finally {
     model?.dispose()
     corpora.close()
   }
+}
+
+/** What rank 0 does for all; alone, one process does it. */
+async function onFirst<T extends string | undefined>(
+  job: ParallelJob | undefined,
+  key: string,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  if (!job) return work()
+  const own = job.first ? await work() : undefined
+  return (await job.ask(key, own ?? null)) ?? undefined
+}
+
+/** Rank 0 prepares what it does not find; the others then take what it has left. */
+async function firstThenOthers<T>(
+  job: ParallelJob | undefined,
+  key: string,
+  open: (reuse: boolean) => Promise<T>,
+  reuse: boolean,
+): Promise<T> {
+  if (!job) return open(reuse)
+  const own = job.first ? await open(reuse) : undefined
+  await job.gather(key, true)
+  return own ?? open(true)
+}
+
+async function saveModel(model: GPTBigCode | ModelPart, files: RunFiles, tokenizer: Tokenizer): Promise<void> {
+  if (model instanceof GPTBigCode) {
+    await model.savePretrained(files.model, { tokenizer })
+    return
+  }
+  await onFirst(model.job, 'the trained model', async () => {
+    await rm(files.model, { recursive: true, force: true })
+    await exportSharded((await latestStep(files.checkpoints))!.path, files.model, { tokenizer })
+    return files.model
+  })
 }
 
 function findEvaluator(evaluators: readonly Evaluator[], name: string): Evaluator {
@@ -149,7 +201,7 @@ async function prepareFolder(files: RunFiles, { resume = false, overwrite = fals
 
 interface FactSources {
   recipe: CheckedRecipe
-  model: GPTBigCode
+  model: GPTBigCode | ModelPart
   tokenizer: Tokenizer
   corpora: Corpora
   trainer: Trainer
@@ -168,7 +220,8 @@ async function writeFacts(path: string, { recipe, model, tokenizer, corpora, tra
     created: earlier?.created ?? new Date().toISOString(),
     versions: { aurora: version, node: process.versions.node },
     device: { name, instructionSet, threads },
-    model: { config: { ...model.config }, dtype: model.dtype, parameters: model.countParameters(), from: recipe.model.from },
+    ...(model instanceof ModelPart ? { parallel: model.layout } : {}),
+    model: { config: { ...model.config }, dtype: model.dtype, parameters: parameterCount(model.config), from: recipe.model.from },
     tokenizer: { vocabSize: tokenizer.vocabSize },
     peak,
     corpora: corpora.facts,

@@ -195,6 +195,28 @@ const evaluation = z.discriminatedUnion('type', [
   }),
 ])
 
+/** How the run is spread over the processes of a job. The layout may be another one when the run goes on. */
+const parallel = z.strictObject({
+  /** Ranks that share each layer's matrices. */
+  tensor: count.default(1),
+  /** Ranks in a row, each with some of the layers. */
+  pipeline: count.default(1),
+  /** Ranks with the same weights and other sequences; default: as many as there are processes for. */
+  data: count.optional(),
+  /** Model chunks of a pipeline rank: interleaved when above 1. */
+  chunks: count.default(1),
+  /** Splits activations by rows over the tensor-parallel ranks, too; default: where there are several. */
+  sequenceParallel: z.boolean().optional(),
+  /** ZeRO-1, which shares the optimizer's state out over the data-parallel ranks; default: where there are several. */
+  zero: z.boolean().optional(),
+  /** Layers of each of the pipeline·chunks stages; default: as even as they can be. */
+  layersPerStage: z.array(count).min(1).optional(),
+  /** Seconds: a rank that is silent, or that others wait for, for so long has failed. */
+  deadline: z.number().min(1).max(86_400).default(60),
+  /** Steps between two comparisons of what ranks hold alike; 0: never. */
+  compareEvery: z.int().min(0).default(100),
+})
+
 export const recipeSchema = z
   .strictObject({
     name: name.default('run'),
@@ -217,6 +239,7 @@ export const recipeSchema = z
         keep: count.default(2),
       })
       .prefault({}),
+    parallel: parallel.prefault({}),
     /** Non-finite steps in a row that are skipped before the run gives up. */
     maxSkipped: z.int().min(0).default(5),
     outputs: z
