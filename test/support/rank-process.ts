@@ -30,5 +30,6 @@ try {
   const error = thrown as Error & { code?: string; found?: string; expected?: string }
   const { message, code, found, expected, stack } = error
   tell({ error: { message, code, found, expected, stack } })
+  process.exitCode = 1
 }
 process.disconnect()
