@@ -2,7 +2,7 @@
 import { AuroraError } from '../errors.ts'
 import { type Device, device } from '../tensor/index.ts'
 import { version } from '../version.ts'
-import { type WorldEnvironment, worldFromEnvironment } from './environment.ts'
+import { expectToken, type WorldEnvironment, worldFromEnvironment } from './environment.ts'
 import { connectGroups, type Groups } from './groups.ts'
 import { type ParallelLayout, worldSize } from './layout.ts'
 import { World } from './rendezvous/index.ts'
@@ -44,6 +44,7 @@ export class ParallelJob {
         hint: `start it with: aurora launch --nproc ${expected} run …`,
       })
     }
+    expectToken(environment.master, environment.token)
     const world = await World.join(environment, {
       version,
       definition: `${definition} ${JSON.stringify(layout)}`,
