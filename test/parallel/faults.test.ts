@@ -117,7 +117,7 @@ test('a disk that is full for one rank: the run ends, the checkpoint before is w
 test('a disk that is full for all', async () => {
   const folder = temporaryFolder()
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder], { stdio: 'pipe' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', folder], { stdio: 'pipe' })
   } catch (error) {
     console.log(`skipped: no small file system can be mounted here: ${(error as Error).message.trim()}`)
     return
@@ -127,7 +127,7 @@ test('a disk that is full for all', async () => {
     const run = await Run.start(of)
     await run.until(0, ({ step }) => step >= 5)
     try {
-      writeFileSync(join(folder, 'ballast'), new Uint8Array(4 << 20))
+      writeFileSync(join(folder, 'ballast'), new Uint8Array(48 << 20))
     } catch {
       // Now it is full.
     }

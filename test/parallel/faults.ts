@@ -1,6 +1,6 @@
 /** Runs of several processes to which something happens, and what must be true of them afterwards. */
 import type { ChildProcess } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
@@ -135,6 +135,10 @@ export async function goesOn(of: Case & { dir: string }, expected: Straight): Pr
   const { losses } = await (await Run.start({ ...of, resume: true })).result()
   assert.equal(losses, expected.losses.slice(from))
   assert.is(await lastManifest(of.dir), expected.manifest)
+  assert.ok(
+    readdirSync(of.dir).every(name => /^step-\d+$/.test(name)),
+    'what was not finished is gone',
+  )
 }
 
 /** A random moment of a run that stands at step `from`: in a step or while a checkpoint is written. */
