@@ -19,8 +19,8 @@ interface Contest {
   bound?: number
 }
 
-const config: Partial<GPTBigCodeConfig> = { nLayer: 8, nEmbd: 512, nHead: 8, vocabSize: 8192, nPositions: 256 }
-const whole: Case = { config, dtype: 'f32', length: 256, sequences: 16, microBatch: 2, checkpointing: false, steps: 3 }
+const config: Partial<GPTBigCodeConfig> = { nLayer: 4, nEmbd: 512, nHead: 8, vocabSize: 4096, nPositions: 256 }
+const whole: Case = { config, dtype: 'f32', length: 256, sequences: 8, microBatch: 1, checkpointing: false, steps: 2 }
 const quickly: Case = {
   ...whole,
   config: { nLayer: 2, nEmbd: 64, nHead: 4, vocabSize: 500, nPositions: 32 },
