@@ -6,6 +6,7 @@ import colours from 'picocolors'
 import { bytes, duration, table } from '../src/cli/terminal.ts'
 import { device } from '../src/tensor/index.ts'
 import { attention } from './attention.ts'
+import { collectives } from './collectives.ts'
 import { decode } from './decode.ts'
 import { gemm } from './gemm.ts'
 import { describeMachine, type Machine, measurePeaks, type Peaks } from './harness/machine.ts'
@@ -18,7 +19,7 @@ import { passes } from './passes.ts'
 import { scale } from './scale.ts'
 import { train } from './train.ts'
 
-const questions: readonly Question[] = [gemm, attention, train, decode, overhead, memory, passes, scale, parallel]
+const questions: readonly Question[] = [gemm, attention, train, decode, overhead, memory, passes, scale, collectives, parallel]
 
 const command = new Command('bench')
   .description('measures the machine, then how near this package comes to it, and how it compares with others')
