@@ -19,8 +19,8 @@ interface Contest {
   bound?: number
 }
 
-const config: Partial<GPTBigCodeConfig> = { nLayer: 4, nEmbd: 512, nHead: 8, vocabSize: 4096, nPositions: 256 }
-const whole: Case = { config, dtype: 'f32', length: 256, sequences: 8, microBatch: 1, checkpointing: false, steps: 2 }
+const config: Partial<GPTBigCodeConfig> = { nLayer: 4, nEmbd: 1024, nHead: 8, vocabSize: 4096, nPositions: 128 }
+const whole: Case = { config, dtype: 'f32', length: 128, sequences: 8, microBatch: 1, checkpointing: false, steps: 2 }
 const quickly: Case = {
   ...whole,
   config: { nLayer: 2, nEmbd: 64, nHead: 4, vocabSize: 500, nPositions: 32 },
@@ -63,7 +63,7 @@ async function throughput(setting: Setting, of: Case): Promise<Row[]> {
     name,
     run: async () => stepOf(await runRanks(of, layout, Math.max(1, machine.threads >> 1))),
   }))
-  const seconds = await interleave([alone, ...others], quick ? 1 : 3)
+  const seconds = await interleave([alone, ...others], quick ? 1 : 2)
   const single = seconds.get(alone.name)!
   const row = (name: string, targets: Row['targets'], numbers: Record<string, number>): Row => {
     const time = spreadOf(seconds.get(name)!)
