@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
 import colours from 'picocolors'
 import { AuroraError } from '../errors.ts'
+import { RankFailure, worldFromEnvironment } from '../parallel/index.ts'
 import { version } from '../version.ts'
 import { separate } from './launch/command.ts'
 import { addDoctor } from './verbs/doctor.ts'
@@ -52,11 +53,19 @@ export async function main(argv: readonly string[]): Promise<number> {
       console.error('interrupted')
       return 130
     }
-    console.error(describe(error, Boolean(aurora.opts().debug)))
+    if (!isToldElsewhere(error)) console.error(describe(error, Boolean(aurora.opts().debug)))
     return 1
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
+}
+
+/** Whether another process of this machine prints this: an error that a rank has told of is its own to print, or one rank's of each machine. */
+function isToldElsewhere(error: unknown): boolean {
+  if (!(error instanceof RankFailure && error.told)) return false
+  const { rank, localRank, localSize } = worldFromEnvironment()!
+  const place = error.rank - (rank - localRank)
+  return error.rank !== rank && ((place >= 0 && place < localSize) || localRank > 0)
 }
 
 function describe(error: unknown, debug: boolean): string {

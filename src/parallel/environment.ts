@@ -71,15 +71,7 @@ export function worldFromEnvironment(env: Variables = process.env): WorldEnviron
   if (port === undefined) throw missing('MASTER_PORT', `MASTER_ADDR is ${master}`)
   if (port < 1 || port > 65_535) throw wrong('MASTER_PORT', 'a port, 1 to 65535', String(port))
   const token = read('AURORA_JOB_TOKEN')
-  if (token === undefined && !isLoopback(master)) {
-    throw new AuroraError({
-      code: 'ERR_WORLD',
-      message: 'AURORA_JOB_TOKEN is not set, and the job is open to the network',
-      expected: 'a secret that all ranks of the job share',
-      found: `none, with rank 0 at ${master}`,
-      hint: 'export AURORA_JOB_TOKEN=$(openssl rand -hex 32) before the ranks are started',
-    })
-  }
+  expectToken(master, token)
   return {
     rank: rank.value,
     size: size.value,
@@ -92,6 +84,18 @@ export function worldFromEnvironment(env: Variables = process.env): WorldEnviron
     deadlineMs: deadline(read('AURORA_DEADLINE')),
     job: read('AURORA_JOB_ID') ?? slurmJob(read) ?? read('TORCHELASTIC_RUN_ID') ?? `${master}:${port}`,
   }
+}
+
+/** @throws ERR_WORLD when a job that others can reach has no secret */
+export function expectToken(master: string, token: string | undefined): void {
+  if (token !== undefined || isLoopback(master)) return
+  throw new AuroraError({
+    code: 'ERR_WORLD',
+    message: 'AURORA_JOB_TOKEN is not set, and the job is open to the network',
+    expected: 'a secret that all ranks of the job share',
+    found: `none, with rank 0 at ${master}`,
+    hint: 'export AURORA_JOB_TOKEN=$(openssl rand -hex 32) before the ranks are started',
+  })
 }
 
 /** True for localhost, 127.0.0.0/8 and ::1: what only processes of the same machine can reach. */

@@ -2,7 +2,7 @@
 import { AuroraError } from '../errors.ts'
 import { type Device, device } from '../tensor/index.ts'
 import { version } from '../version.ts'
-import { type WorldEnvironment, worldFromEnvironment } from './environment.ts'
+import { expectToken, type WorldEnvironment, worldFromEnvironment } from './environment.ts'
 import { connectGroups, type Groups } from './groups.ts'
 import { type ParallelLayout, worldSize } from './layout.ts'
 import { World } from './rendezvous/index.ts'
@@ -44,6 +44,7 @@ export class ParallelJob {
         hint: `start it with: aurora launch --nproc ${expected} run …`,
       })
     }
+    expectToken(environment.master, environment.token)
     const world = await World.join(environment, {
       version,
       definition: `${definition} ${JSON.stringify(layout)}`,
@@ -55,8 +56,7 @@ export class ParallelJob {
       const groups = await connectGroups(layout, { rank, device: on, host, timeoutMs: deadlineMs, exchange })
       return new ParallelJob(world, groups, on, deadlineMs)
     } catch (error) {
-      world.fail(error)
-      throw error
+      throw await endJob(world, deadlineMs, error)
     }
   }
 
@@ -97,11 +97,9 @@ export class ParallelJob {
    * rank has only noticed that another is gone.
    */
   async fail(error: unknown): Promise<unknown> {
-    const isConsequence = error instanceof AuroraError && ['ERR_COMMUNICATION', 'ERR_RANK_FAILED'].includes(error.code)
-    if (isConsequence && !this.world.failed.aborted) await this.#wait(this.world.failed)
-    if (!this.world.failed.aborted) this.world.fail(error)
+    const cause = await endJob(this.world, this.#deadlineMs, error)
     this.groups.abort(String((error as Error)?.message ?? error))
-    return isConsequence && this.world.failed.aborted ? this.world.failed.reason : error
+    return cause
   }
 
   /** Ends an orderly job; every rank calls it. */
@@ -112,20 +110,33 @@ export class ParallelJob {
       this.groups.close()
     }
   }
+}
 
-  /** For the signal, or the time in which heartbeats would have told. */
-  async #wait(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, 2 * this.#deadlineMs)
-      signal.addEventListener(
-        'abort',
-        () => {
-          clearTimeout(timer)
-          resolve()
-        },
-        { once: true },
-      )
-    })
-  }
+/**
+ * Tells all ranks of this one's error and waits until they know; the process may end then. Resolves to the job's error: that of the rank that
+ * failed first, where this one has only noticed that another is gone.
+ */
+async function endJob(world: World, deadlineMs: number, error: unknown): Promise<unknown> {
+  const { failed } = world
+  const isConsequence = error instanceof AuroraError && ['ERR_COMMUNICATION', 'ERR_RANK_FAILED'].includes(error.code)
+  if (isConsequence) await aborted(failed, deadlineMs)
+  world.fail(error)
+  await aborted(failed, 2 * deadlineMs)
+  return isConsequence && failed.aborted ? failed.reason : error
+}
+
+/** For the signal, or the time in which heartbeats would have told. */
+async function aborted(signal: AbortSignal, timeoutMs: number): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>(resolve => {
+    const timer = setTimeout(resolve, timeoutMs)
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      { once: true },
+    )
+  })
 }

@@ -58,12 +58,14 @@ export async function runPipeline<Rows extends TrainingRows>(
         flying[chunk]!.delete(microBatch)
         await backward(stage, rows, tape, input, output)
       }
-      running.push(part.device.synchronize())
+      const step = part.device.synchronize()
+      // It may fail while something else is awaited; that fails, too.
+      step.catch(() => {})
+      running.push(step)
       if (running.length > ahead) await running.shift()
     }
     await Promise.all(running)
   } finally {
-    for (const step of running) step.catch(() => {})
     for (const passes of flying) for (const { tape } of passes.values()) tape.dispose()
   }
 

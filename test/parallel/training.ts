@@ -1,7 +1,7 @@
 /** A small run, on one process or as a rank of a parallel job: what the tests of parallel training train. */
 import { GPTBigCode, type GPTBigCodeConfig } from '../../src/models/index.ts'
 import { adamW, warmupCosine } from '../../src/optim/index.ts'
-import { ModelPart, ParallelJob, type ParallelLayout, singleLayout } from '../../src/parallel/index.ts'
+import { ModelPart, ParallelJob, type ParallelLayout, singleLayout, type WorldEnvironment } from '../../src/parallel/index.ts'
 import { stage, Trainer, type TrainerOptions } from '../../src/train/index.ts'
 import type { RankOfTest } from '../support/ranks.ts'
 import { tinyMixtures } from '../train/tiny.ts'
@@ -36,6 +36,9 @@ export interface TrainingCase {
   /** Ends the run after so many steps. */
   stopAfter?: number
   deadlineMs?: number
+  /** What is not that of a job on loopback. */
+  environment?: Partial<WorldEnvironment>
+  definition?: string
 }
 
 export const defaultMicroBatch = 1
@@ -82,20 +85,25 @@ export function wholeModel({ dtype, dropout, checkpointing = false, multiQuery =
 export async function joinJob({ rank, size }: { rank: number; size: number }, of: TrainingCase): Promise<ParallelJob> {
   return ParallelJob.join({
     layout: { ...singleLayout, ...of.layout },
-    definition: 'test',
+    definition: of.definition ?? 'test',
     deadlineMs: of.deadlineMs ?? 20_000,
-    environment: {
-      rank,
-      size,
-      localRank: rank,
-      localSize: size,
-      master: '127.0.0.1',
-      port: of.port!,
-      host: undefined,
-      token: undefined,
-      job: 'test',
-    },
+    environment: environmentOf({ rank, size }, of),
   })
+}
+
+export function environmentOf({ rank, size }: { rank: number; size: number }, of: TrainingCase): WorldEnvironment {
+  return {
+    rank,
+    size,
+    localRank: rank,
+    localSize: size,
+    master: '127.0.0.1',
+    port: of.port!,
+    host: undefined,
+    token: undefined,
+    job: 'test',
+    ...of.environment,
+  }
 }
 
 export function partOf(job: ParallelJob, of: TrainingCase): ModelPart {

@@ -29,7 +29,9 @@ export interface RunningRanks<Result> {
   processes: ChildProcess[]
   /** Resolves with the next value that this rank reports. */
   report(rank: number): Promise<unknown>
-  /** All processes' ends, by rank. Rejects when they take longer than the time limit; they are killed then. */
+  /** How each process ends, by rank. */
+  ends: Promise<Outcome<Result>>[]
+  /** All of `ends`. Rejects when they take longer than the time limit; they are killed then. */
   outcomes: Promise<Outcome<Result>[]>
 }
 
@@ -40,14 +42,22 @@ export type ToTest =
   | { error: Outcome<unknown>['error'] }
 export type ToRank = { exchange: number; all: Uint8Array[] }
 
+export interface RankOptions {
+  /** Until all are killed; default 60. */
+  seconds?: number
+  env?: Record<string, string>
+  /** A program that starts each rank's process, with its own arguments, in its own place (`ip netns exec …`). */
+  through?: (rank: number) => readonly string[]
+}
+
 const program = fileURLToPath(new URL('./rank-process.ts', import.meta.url))
 
-/** Starts `size` processes that call the default export of `module` (a file: URL). `seconds` until all are killed. */
+/** Starts `size` processes that call the default export of `module` (a file: URL). */
 export function startRanks<Args, Result>(
   size: number,
   module: string,
   args: Args,
-  { seconds = 60, env = {} }: { seconds?: number; env?: Record<string, string> } = {},
+  { seconds = 60, env = {}, through = () => [] }: RankOptions = {},
 ): RunningRanks<Result> {
   const given = new Map<string, { from: ChildProcess; exchange: number; rank: number; bytes: Uint8Array }[]>()
   const reports: unknown[][] = []
@@ -57,8 +67,10 @@ export function startRanks<Args, Result>(
   for (let rank = 0; rank < size; rank++) {
     reports.push([])
     listeners.push([])
+    const [execPath, ...execArgv] = [...through(rank), process.execPath, '--import', 'tsx']
     const child = fork(program, [module, String(rank), String(size), JSON.stringify(args)], {
-      execArgv: ['--import', 'tsx'],
+      execPath,
+      execArgv,
       env: { ...process.env, AURORA_NUM_THREADS: '1', ...env },
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
@@ -107,6 +119,7 @@ export function startRanks<Args, Result>(
         if (reports[rank]!.length > 0) resolve(reports[rank]!.shift())
         else listeners[rank]!.push(resolve)
       }),
+    ends,
     outcomes: Promise.race([Promise.all(ends), late]).finally(() => clearTimeout(timer)),
   }
 }
@@ -116,7 +129,7 @@ export async function runRanks<Args, Result>(
   size: number,
   module: string,
   args: Args,
-  options: { seconds?: number; env?: Record<string, string> } = {},
+  options: RankOptions = {},
 ): Promise<Result[]> {
   const outcomes = await startRanks<Args, Result>(size, module, args, options).outcomes
   const failed = outcomes.flatMap((outcome, rank) => {

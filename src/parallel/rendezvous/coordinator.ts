@@ -243,7 +243,11 @@ export class Coordinator {
 
   #leftBefore(rank: number, key: string): Failure {
     const { hello, at } = this.#members[rank]!
-    return toldError(hello, at, { code: 'ERR_WORLD', message: `it has left the job before '${key}', for which others wait` })
+    const error = toldError(hello, at, {
+      code: 'ERR_WORLD',
+      message: `it has left the job before '${key}', for which others wait`,
+    })
+    return { ...error, failed: { rank, told: false } }
   }
 
   #beat(): void {

@@ -21,6 +21,7 @@ export const errorSchema = z.object({
   expected: text.optional(),
   found: text.optional(),
   hint: text.optional(),
+  failed: z.object({ rank: z.int().min(0), told: z.boolean() }).optional(),
 })
 export type Failure = z.infer<typeof errorSchema>
 
@@ -43,12 +44,29 @@ export function failureOf(error: unknown): Failure {
   }
 }
 
-export const toError = (failure: AuroraErrorDetails) => new AuroraError(failure)
+/** ERR_RANK_FAILED: the job has ended because of one of its ranks. */
+export class RankFailure extends AuroraError {
+  /** The one that failed. */
+  readonly rank: number
+  /** It has told of an error of its own, which is this one's message; otherwise it is gone, silent or sends nonsense. */
+  readonly told: boolean
+
+  constructor(details: AuroraErrorDetails, { rank, told }: { rank: number; told: boolean }) {
+    super(details)
+    this.rank = rank
+    this.told = told
+  }
+}
+
+export function toError({ failed, ...details }: Failure): AuroraError {
+  return failed ? new RankFailure(details, failed) : new AuroraError(details)
+}
 
 /** A rank whose connection closed. */
 export function endedWithoutWord(who: Identity, at: string): Failure {
   return {
     code: 'ERR_RANK_FAILED',
+    failed: { rank: who.rank, told: false },
     message: `${describe(who)} ended without a word during ${at}`,
     hint: `see what it printed last, and on its machine whether it was killed (dmesg tells of a lack of memory)`,
   }
@@ -56,13 +74,19 @@ export function endedWithoutWord(who: Identity, at: string): Failure {
 
 /** A rank whose messages are wrong: a defect, or another program that took over its connection. */
 export function wrongWords(who: Identity, at: string, what = ''): Failure {
-  return { code: 'ERR_RANK_FAILED', message: `${describe(who)} sent what is no message of a job during ${at}`, found: what }
+  return {
+    code: 'ERR_RANK_FAILED',
+    failed: { rank: who.rank, told: false },
+    message: `${describe(who)} sent what is no message of a job during ${at}`,
+    found: what,
+  }
 }
 
 /** A rank that sends nothing although its connection stands. */
 export function silent(who: Identity, at: string, deadlineMs: number): Failure {
   return {
     code: 'ERR_RANK_FAILED',
+    failed: { rank: who.rank, told: false },
     message: `${describe(who)} has been silent for ${deadlineMs / 1000} s during ${at}`,
     hint: 'it is frozen, its event loop is blocked, or the network between the machines is down',
   }
@@ -72,6 +96,7 @@ export function silent(who: Identity, at: string, deadlineMs: number): Failure {
 export function toldError(who: Identity, at: string, error: Failure): Failure {
   return {
     code: 'ERR_RANK_FAILED',
+    failed: { rank: who.rank, told: true },
     message: `${describe(who)} failed during ${at}: ${error.message} [${error.code}]`,
     expected: error.expected,
     found: error.found,
