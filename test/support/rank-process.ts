@@ -29,11 +29,7 @@ try {
 } catch (thrown) {
   const error = thrown as Error & { code?: string; found?: string; expected?: string }
   const { message, code, found, expected, stack } = error
-<<<<<<< HEAD
   await tell({ error: { message, code, found, expected, stack } })
-=======
-  tell({ error: { message, code, found, expected, stack } })
   process.exitCode = 1
->>>>>>> wip/faults
 }
 process.disconnect()
