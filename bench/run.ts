@@ -6,6 +6,7 @@ import colours from 'picocolors'
 import { bytes, duration, table } from '../src/cli/terminal.ts'
 import { device } from '../src/tensor/index.ts'
 import { attention } from './attention.ts'
+import { collectives } from './collectives.ts'
 import { decode } from './decode.ts'
 import { gemm } from './gemm.ts'
 import { describeMachine, type Machine, measurePeaks, type Peaks } from './harness/machine.ts'
@@ -13,11 +14,12 @@ import type { Question } from './harness/question.ts'
 import { type Row, showRows } from './harness/report.ts'
 import { memory } from './memory.ts'
 import { overhead } from './overhead.ts'
+import { parallel } from './parallel.ts'
 import { passes } from './passes.ts'
 import { scale } from './scale.ts'
 import { train } from './train.ts'
 
-const questions: readonly Question[] = [gemm, attention, train, decode, overhead, memory, passes, scale]
+const questions: readonly Question[] = [gemm, attention, train, decode, overhead, memory, passes, scale, collectives, parallel]
 
 const command = new Command('bench')
   .description('measures the machine, then how near this package comes to it, and how it compares with others')

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
 /** Runs bench/children/<file> with an argument; what it prints with `answer` is the result. */
-export async function runChild<T>(file: string, argument: unknown): Promise<T> {
+export async function runChild<T>(file: string, argument: unknown, env: Record<string, string> = {}): Promise<T> {
   const path = join(import.meta.dirname, '..', 'children', file)
   const child = spawn(process.execPath, ['--import', 'tsx', path, JSON.stringify(argument)], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
   })
   const ended = new Promise<string>(resolve => child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`)))
   const output = await text(child.stdout)

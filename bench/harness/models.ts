@@ -17,7 +17,7 @@ export const shapes = {
 } as const satisfies Record<string, Shape>
 
 /** Sequences of tokens that a simple generator makes: what they are does not matter for speed. */
-export function randomBatch(vocabulary: number, length: number, sequences: number): GlobalBatch {
+export function randomBatch(vocabulary: number, length: number, sequences: number, step = 0): GlobalBatch {
   let state = 1
   const next = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
@@ -31,5 +31,5 @@ export function randomBatch(vocabulary: number, length: number, sequences: numbe
     positions,
     firstRow: new Int32Array(length),
   })
-  return new GlobalBatch({ step: 0, stage: 'bench', domains: ['all'], sequences: Array.from({ length: sequences }, sequence) })
+  return new GlobalBatch({ step, stage: 'bench', domains: ['all'], sequences: Array.from({ length: sequences }, sequence) })
 }

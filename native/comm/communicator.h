@@ -11,7 +11,7 @@
 //   on every rank; bf16 as it does it.) A maximum with a NaN is NaN. All else moves bytes of any dtype.
 // - Sizes of 0 are allowed, and do nothing but keep the order.
 // - `send` returns to its stream when the receiver has taken the data or the rest of it was copied: two ranks may send to each other before either
-//   receives.
+//   receives. (NCCL waits for the receiver: ranks that exchange take turns, or use a group for each direction.)
 // - No wait is longer than the group's timeout. What goes wrong fails the stream (Stream::fail) with ERR_COMMUNICATION, the operation, and the rank
 //   that was waited for; from then on every operation of this communicator fails so, at once.
 #pragma once

@@ -6,7 +6,7 @@ import { fileError } from '../checkpoint/index.ts'
 import { AuroraError } from '../errors.ts'
 import { completeConfig, configFromHuggingFace, type GPTBigCodeConfig } from '../models/index.ts'
 import {type BatchShape, 
-  balancedLayers, cpuMachine, findMachine, knownModels, type Layout, type Machine, machineNames, type ParallelLayout,
+  balancedLayers, cpuMachine, findMachine, knownModels, type Layout, type Machine, machineNames,
 } from '../parallel/index.ts' // biome-ignore format: one door
 import { Tokenizer } from '../tokenizer/index.ts'
 import { type CheckedRecipe, loadRecipe, measurePeak, measureRate } from '../train/index.ts'
@@ -57,9 +57,8 @@ export async function planInputs(recipePath: string | undefined, flags: PlanFlag
     sequences: flags.sequences ?? recipe?.batch.sequences ?? missing('--sequences', 'sequences of a step'),
     length: flags.length ?? recipe?.batch.length ?? missing('--length', 'tokens a sequence'),
   }
-  const parallel = recipe ? (parallelOf(recipe) ?? {}) : {}
   const given: Partial<Layout> = defined({
-    ...parallel,
+    ...(recipe && pick(recipe.parallel, ['tensor', 'pipeline', 'data', 'chunks', 'sequenceParallel', 'zero', 'layersPerStage'])),
     microBatch: flags.microBatch ?? recipe?.batch.microBatch,
     // A flag can switch checkpointing on; without one a recipe says which, and a search is free.
     checkpointing: flags.checkpointing ?? recipe?.model.checkpointing,
@@ -114,11 +113,6 @@ export function layoutOf({ given, devices }: PlanInputs): Layout {
     microBatch: given.microBatch ?? 1,
     layersPerStage: given.layersPerStage,
   }
-}
-
-/** The recipe's `parallel`, where its schema has one. */
-function parallelOf(recipe: CheckedRecipe): Partial<ParallelLayout & Pick<Layout, 'layersPerStage'>> | undefined {
-  return 'parallel' in recipe ? (recipe.parallel as Partial<Layout> | undefined) : undefined
 }
 
 async function modelOf(

@@ -228,7 +228,7 @@ export function calibrationTables(rows: readonly CalibrationRow[]): string {
     '',
   ]
   return [
-    ...section('fit', 'FITTED: three constants were chosen to make these right; their errors say nothing'),
+    ...section('fit', 'FITTED: four constants were chosen to make these right; their errors say nothing'),
     ...section('forecast', 'FORECAST: nothing of these rows was used'),
     ...section('no forecast', 'NOT FORECAST: the sources read do not give the layout'),
     'Errors are of the time of a step: + is predicted too slow. What each row takes for granted:',

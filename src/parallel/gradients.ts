@@ -11,7 +11,7 @@ import type { Groups } from './groups.ts'
 import type { ModelPart, PartParameter } from './part.ts'
 
 /** Elements summed over the data-parallel group at once. */
-const bucketElements = 2 ** 24
+export const bucketElements = 2 ** 24
 
 /** As parameters lie in the flat buffers: shards begin at multiples of it. */
 const alignment = 32

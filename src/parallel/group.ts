@@ -103,7 +103,10 @@ export class Group {
     native.broadcast(this.#id, x.id, root)
   }
 
-  /** Sends x to the member at place `to`, which receives it; done when x may be written again. Any dtype. */
+  /**
+   * Sends x to the member at place `to`, which receives it; done when x may be written again. Any dtype. Two members may send to each other before
+   * either receives, but not with kind 'nccl': there they take turns, or use a group for each direction.
+   */
   send(x: Tensor, to: number): void {
     native.send(this.#id, x.id, to)
   }

@@ -12,9 +12,10 @@ export {
   type PlannedEvaluation,
   readEvaluations,
 } from './evaluations.ts'
-export { type Learner, SingleLearner, type StepResult } from './learner.ts'
+export { type CheckpointTarget, type Learner, SingleLearner, type StepResult } from './learner.ts'
 export { readMetrics } from './metrics-log.ts'
 export { metricsOutput, tensorBoardOutput } from './outputs.ts'
+export { ParallelLearner } from './parallel-learner.ts'
 export { measurePeak, measureRate } from './peak.ts'
 export { checkRecipe, defineRecipe, loadRecipe, parseRecipe } from './recipe/load.ts'
 export { type RunOptions, type RunProgress, type RunResult, runRecipe } from './recipe/run.ts'

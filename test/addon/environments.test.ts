@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { native } from '../../src/native.ts'
-import { f32, readF32, runScript } from './support.ts'
+import { cpu, f32, readF32, rejectionOf, runScript } from './support.ts'
 
 /** A worker that runs TypeScript source with `native`, `cpu`, `dtype` and `parentPort` in scope. */
 function work(source: string): Worker {
@@ -122,6 +122,37 @@ test('an uncaught exception with work in flight ends the process as usual', () =
 test('signals end the process with work in flight', () => {
   const { signal } = runScript(`${enqueueMuch}\nprocess.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000)`)
   assert.is(signal, 'SIGTERM')
+})
+
+test('a worker ends while it waits for the main thread in a collective', async () => {
+  for (const waits of ['allReduce', 'connect']) {
+    const { id, address } = native.beginCommunicator(cpu, 'gloo', 0, 2, '127.0.0.1', 60_000, 'threads', [0, 1])
+    const worker = work(`
+      const { id, address } = native.beginCommunicator(cpu, 'gloo', 1, 2, '127.0.0.1', 60_000, 'threads', [0, 1])
+      parentPort.postMessage(address)
+      parentPort.once('message', async first => {
+        const connected = native.connectCommunicator(id, [new Uint8Array(first), new Uint8Array(address)])
+        if (${waits === 'allReduce'}) {
+          await connected
+          native.allReduce(id, f32([1, 2, 3]), 0)
+        }
+        parentPort.postMessage('waits')
+      })`)
+    const [second] = await once(worker, 'message')
+    worker.postMessage(address)
+    if (waits === 'allReduce') await native.connectCommunicator(id, [new Uint8Array(address), new Uint8Array(second)])
+    await once(worker, 'message')
+    await setTimeout(50)
+    await worker.terminate()
+    if (waits === 'connect') continue
+    // What had arrived is there; what follows is not.
+    const started = performance.now()
+    native.allReduce(id, f32([1, 2, 3]), 0)
+    native.allReduce(id, f32([1, 2, 3]), 0)
+    assert.is((await rejectionOf(native.synchronize(cpu))).code, 'ERR_COMMUNICATION')
+    assert.ok(performance.now() - started < 10_000)
+    native.closeCommunicator(id)
+  }
 })
 
 /** A process whose main thread never loads the add-on; \`code\` is a worker's source that does. */

@@ -67,8 +67,9 @@ test('--calibration keeps fits and forecasts apart', async () => {
   assert.is(code, 0)
   const [fitted, forecast] = [out.indexOf('FITTED'), out.indexOf('FORECAST')]
   const at = (name: string) => out.indexOf(`\n ${name}`)
-  for (const name of ['33B, 64', '175B, 128']) assert.ok(at(name) > fitted && at(name) < forecast, name)
-  for (const name of ['7B, 32', '175B, 2048', 'Aurora-M']) assert.ok(at(name) > forecast, name)
+  for (const name of ['33B, 64', '175B, 128', '110M f32, two cores, AVX-512'])
+    assert.ok(at(name) > fitted && at(name) < forecast, name)
+  for (const name of ['7B, 32', '175B, 2048', 'Aurora-M', '5M f32']) assert.ok(at(name) > forecast, name)
 })
 
 test('a recipe on this machine; options win', async () => {

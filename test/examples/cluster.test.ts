@@ -52,7 +52,8 @@ test('lumi.sh: 256 ranks, each bound to seven cores of a complex of its own', as
 })
 
 test('recipe.yaml: a recipe, for as many ranks as lumi.sh starts', async () => {
-  const { parallel, ...recipe } = parse(await read('recipe.yaml'))
+  const recipe = parse(await read('recipe.yaml'))
+  const { parallel } = recipe
   checkRecipe(recipe)
   const options = sbatch(await read('lumi.sh'))
   assert.is(parallel.tensor * parallel.pipeline * parallel.data, Number(options.nodes) * Number(options['ntasks-per-node']))

@@ -15,21 +15,21 @@ process.on('message', message => {
 const exchange: Exchange = (key, ranks, bytes) =>
   new Promise(resolve => {
     waiting.set(++exchanges, resolve)
-    tell({ exchange: exchanges, key, ranks, bytes })
+    void tell({ exchange: exchanges, key, ranks, bytes })
   })
 
-function tell(message: ToTest): void {
-  process.send!(message)
+function tell(message: ToTest): Promise<void> {
+  return new Promise(resolve => process.send!(message, () => resolve()))
 }
 
 try {
   const { default: run } = (await import(module)) as { default: RankFunction<unknown, unknown> }
-  const report = (value: unknown) => tell({ report: value })
-  tell({ result: await run({ rank: Number(rank), size: Number(size), exchange, report }, JSON.parse(args)) })
+  const report = (value: unknown) => void tell({ report: value })
+  await tell({ result: await run({ rank: Number(rank), size: Number(size), exchange, report }, JSON.parse(args)) })
 } catch (thrown) {
   const error = thrown as Error & { code?: string; found?: string; expected?: string }
   const { message, code, found, expected, stack } = error
-  tell({ error: { message, code, found, expected, stack } })
+  await tell({ error: { message, code, found, expected, stack } })
   process.exitCode = 1
 }
 process.disconnect()

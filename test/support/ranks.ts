@@ -132,9 +132,12 @@ export async function runRanks<Args, Result>(
   options: RankOptions = {},
 ): Promise<Result[]> {
   const outcomes = await startRanks<Args, Result>(size, module, args, options).outcomes
-  const failed = outcomes.flatMap(({ error, exitCode, signal, stderr }, rank) =>
-    error || exitCode !== 0 ? [`rank ${rank}: ${error?.stack ?? `exit status ${exitCode ?? signal}`}\n${stderr}`] : [],
-  )
+  const failed = outcomes.flatMap((outcome, rank) => {
+    const { error, exitCode, signal, stderr } = outcome
+    return error || exitCode !== 0 || !('result' in outcome)
+      ? [`rank ${rank}: ${error?.stack ?? `exit status ${exitCode ?? signal}`}\n${stderr}`]
+      : []
+  })
   if (failed.length > 0) throw new Error(failed.join('\n'))
   return outcomes.map(({ result }) => result!)
 }

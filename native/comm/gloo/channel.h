@@ -43,7 +43,7 @@ static_assert(sizeof(Header) == 64);
 
 class Channel {
  public:
-  static constexpr size_t kChunk = size_t{256} << 10;  // the most bytes in a message
+  static constexpr size_t kChunk = size_t{128} << 10;  // the most bytes in a message
   static constexpr uint64_t kSlots = 8;
 
   /// Before the pair is connected. `peer` is what errors call the other rank; `low`: this rank comes before it in the group.

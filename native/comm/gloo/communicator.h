@@ -2,7 +2,7 @@
 //
 // A reduction is direct: every rank sends each other rank that one's piece, sums its own piece in rank order, and sends the sum to all. That is
 // 2 (R − 1)/R of the buffer for R ranks, as a ring's, in two steps instead of 2 (R − 1). Pieces go in chunks, so that sending, receiving and summing
-// run beside each other; what arrives waits in the channels' own memory, 2 MiB for each other rank.
+// run beside each other; what arrives waits in the channels' own memory, 1 MiB for each other rank.
 #pragma once
 
 #include <condition_variable>

@@ -7,10 +7,12 @@ import type { Keeper } from './keeper.ts'
 import type { JobOutput } from './output.ts'
 
 export interface Outcome {
-  /** Of the first rank that failed; 0 when none did. */
+  /** Of the first rank that failed, by a signal rather than by itself; 0 when none did. */
   code: number
   /** That rank and how it ended, for people. */
   failure?: string
+  /** What ended it, unless it ended by itself. */
+  signal?: NodeJS.Signals
 }
 
 export interface JobSetting {
@@ -31,6 +33,8 @@ export class LocalJob {
   readonly #alive = new Map<number, ChildProcess>()
   #outcome: Outcome = { code: 0 }
   #interrupted = false
+  /** This launcher has killed ranks itself. */
+  #killed = false
   #grace: NodeJS.Timeout | undefined
 
   constructor(setting: JobSetting) {
@@ -86,10 +90,17 @@ export class LocalJob {
   }
 
   #failed(rank: number, code: number | null, signal: NodeJS.Signals | null): void {
-    if (this.#outcome.code !== 0) return
+    // A rank that is killed takes the others with it, and the news of their ends come in any order: it is the one to name.
+    const cause = signal !== null && !this.#killed && !this.#interrupted && !this.#outcome.signal
+    if (this.#outcome.code !== 0 && !cause) return
+    const earlier = this.#outcome.code !== 0
     const how = signal ? `was ended by ${signal}` : `ended with code ${code}`
-    this.#outcome = { code: code ?? 128 + (signalNumbers[signal!] ?? 0), failure: `rank ${rank} ${how}` }
-    if (this.#interrupted || this.#alive.size === 0) return
+    this.#outcome = {
+      code: code ?? 128 + (signalNumbers[signal!] ?? 0),
+      failure: `rank ${rank} ${how}`,
+      signal: signal ?? undefined,
+    }
+    if (earlier || this.#interrupted || this.#alive.size === 0) return
     this.#setting.output.say(`rank ${rank} ${how}; the others are given ${this.#setting.graceMs / 1000} s to end`)
   }
 
@@ -98,6 +109,7 @@ export class LocalJob {
     this.#grace ??= setTimeout(() => {
       if (this.#alive.size === 0) return
       output.say(`${this.#alive.size} of the ranks have not ended, and are killed`)
+      this.#killed = true
       this.#signal('SIGKILL')
     }, graceMs)
   }

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { writeFileAtomic } from '../../checkpoint/index.ts'
 import { parameterCount } from '../../models/index.ts'
 import {
-  calibrationTable, findMachine, knownModels, machineNames, makePlan, type Plan, pipelineSchedules, searchLayouts, simulate, stageTotal, type Timeline,
+  calibrationTable, knownModels, machineNames, makePlan, type Plan, pipelineSchedules, searchLayouts, simulate, stageTotal, type Timeline,
 } from '../../parallel/index.ts' // biome-ignore format: one door
 import { schedulePlot } from '../../report/index.ts'
 import { dtype, positive } from '../flags.ts'
@@ -62,16 +62,15 @@ Examples:
   $ aurora plan --calibration`,
     )
     .action(async (recipe: string | undefined, flags: Flags) => {
-      if (flags.calibration) return printCalibration(flags)
+      if (flags.calibration) {
+        const rows = calibrationTable()
+        console.log(flags.json ? JSON.stringify(rows, null, 2) : calibrationTables(rows))
+        return
+      }
       const inputs = await planInputs(recipe, flags)
       if (flags.search) await search(inputs, flags, signal)
       else await one(inputs, flags)
     })
-}
-
-async function printCalibration({ json }: Flags): Promise<void> {
-  const rows = calibrationTable(await findMachine('mi250x-lumi'))
-  console.log(json ? JSON.stringify(rows, null, 2) : calibrationTables(rows))
 }
 
 async function one(inputs: PlanInputs, { json, explain = false, picture }: Flags): Promise<void> {

@@ -1,7 +1,9 @@
-/** The plan's predictions beside published runs, with what was fitted kept apart from what is forecast. */
+/** The plan's predictions beside published and measured runs, with what was fitted kept apart from what is forecast. */
 import { planLayout } from './layout.ts'
-import type { Machine, MachineShares } from './machines.ts'
-import { fittedShares, type PublishedRun, publishedRuns } from './published.ts'
+import { type Machine, type MachineShares, mi250xLumi } from './machines.ts'
+import { measuredRuns } from './measured.ts'
+import { type PublishedRun, publishedRuns } from './published.ts'
+import { fittedShares, type Software } from './shares.ts'
 import { stepTime } from './time.ts'
 
 export interface CalibrationRow extends Omit<PublishedRun, 'run'> {
@@ -11,25 +13,29 @@ export interface CalibrationRow extends Omit<PublishedRun, 'run'> {
   error?: number
 }
 
-/** All published runs, in their order, predicted for `machine` with the fitted shares of each row's software. */
-export function calibrationTable(machine: Machine): CalibrationRow[] {
-  return publishedRuns.map(({ run, ...row }) => {
+type Shares = Partial<MachineShares>
+
+const runs: readonly PublishedRun[] = [...publishedRuns, ...measuredRuns]
+
+/** All published and measured runs, predicted with the fitted shares of each row's software. */
+export function calibrationTable(): CalibrationRow[] {
+  return runs.map(({ run, ...row }) => {
     if (!run) return row
-    const step = predict({ ...row, run }, machine, fittedShares[row.software]!)
-    const { value, unit } = row.published
-    const { sequences, length } = run.batch
-    const amount = { 'seconds a step': 0, 'sequences/s': sequences, 'tokens/s a device': (sequences * length) / row.devices }
-    if (unit === 'seconds a step') return { ...row, predicted: step, error: step / value - 1 }
-    const predicted = amount[unit as keyof typeof amount] / step
-    return { ...row, predicted, error: value / predicted - 1 }
+    const step = predict({ ...row, run }, sharesOf(row.software))
+    const seconds = secondsOf({ ...row, run })
+    const predicted = row.published.unit === 'seconds a step' ? step : (row.published.value * seconds) / step
+    return { ...row, predicted, error: step / seconds - 1 }
   })
 }
 
-/** Seconds of a step of a published run, with given shares; attention as that software had it. */
-function predict({ run }: PublishedRun, machine: Machine, shares: Pick<MachineShares, 'gemm' | 'link'>): number {
-  const { config, batch, layout } = run!
-  const tuned = { ...machine, shares: { ...machine.shares, ...shares } }
-  return stepTime(config, batch, planLayout(config, batch, layout), tuned, { attention: 'unfused' }).step
+const sharesOf = (software: Software): Shares =>
+  software in fittedShares ? fittedShares[software as keyof typeof fittedShares] : {}
+
+/** Seconds of a step of a published run, with some shares of its machine replaced. */
+function predict({ run }: PublishedRun, shares: Shares): number {
+  const { config, batch, layout, machine = mi250xLumi, dtype = 'bf16', attention = 'unfused' } = run!
+  const tuned: Machine = { ...machine, shares: { ...machine.shares, ...shares } }
+  return stepTime(config, batch, planLayout(config, batch, layout), tuned, { dtype, attention }).step
 }
 
 /** The published seconds of a step. */
@@ -40,19 +46,19 @@ function secondsOf({ published: { value, unit }, run, devices }: PublishedRun): 
 }
 
 /**
- * Finds `fittedShares` anew from the rows marked 'fit': for Megatron-DeepSpeed the gemm and link shares with which both its rows are exact, for BigCode's
- * fork the gemm share with which its row is, at the same link share.
+ * Finds `fittedShares` anew from the rows marked 'fit': each gemm share makes one row exact. Megatron-DeepSpeed's link share is the
+ * one with which then its other row is exact too.
  */
-export function fitShares(machine: Machine): Record<string, Pick<MachineShares, 'gemm' | 'link'>> {
-  const fitted = publishedRuns.filter(({ use }) => use === 'fit')
-  const [small, large] = fitted.filter(({ software }) => software === 'Megatron-DeepSpeed')
-  const fork = fitted.find(({ software }) => software === 'BigCode Megatron-LM')!
-  const tooSlow = (run: PublishedRun, gemm: number, link: number) => predict(run, machine, { gemm, link }) > secondsOf(run)
-  const gemmFor = (run: PublishedRun, link: number) => bisect(gemm => tooSlow(run, gemm, link))
-  const link = bisect(value => tooSlow(large!, gemmFor(small!, value), value))
+export function fitShares(): Record<keyof typeof fittedShares, { gemm: number; link?: number }> {
+  const fitted = (software: Software) => runs.filter(run => run.use === 'fit' && run.software === software)
+  const tooSlow = (run: PublishedRun, shares: Shares) => predict(run, shares) > secondsOf(run)
+  const gemmFor = (run: PublishedRun, more: Shares = {}) => bisect(gemm => tooSlow(run, { ...more, gemm }))
+  const [small, large] = fitted('Megatron-DeepSpeed')
+  const link = bisect(value => tooSlow(large!, { gemm: gemmFor(small!, { link: value }), link: value }))
   return {
-    'Megatron-DeepSpeed': { gemm: gemmFor(small!, link), link },
-    'BigCode Megatron-LM': { gemm: gemmFor(fork, link), link },
+    'Megatron-DeepSpeed': { gemm: gemmFor(small!, { link }), link },
+    'BigCode Megatron-LM': { gemm: gemmFor(fitted('BigCode Megatron-LM')[0]!, { link }), link },
+    'aurora-m': { gemm: gemmFor(fitted('aurora-m')[0]!) },
   }
 }
 

@@ -10,11 +10,13 @@ export {
   type MachineShares,
   type MeasuredCpu,
   machineNames,
+  mi250xLumi,
   parseMachine,
 } from './machines.ts'
 export { chunkActivations, logitRows, type PlanDType, type RankBytes, rankBytes, rankParameters } from './memory.ts'
 export { knownModels } from './models.ts'
 export { makePlan, type Plan, type PlanOptions } from './plan.ts'
-export { fittedShares, type PublishedRun, publishedRuns } from './published.ts'
+export { type PublishedRun, publishedRuns } from './published.ts'
 export { type SearchOptions, type SearchResult, searchLayouts } from './search.ts'
+export { fittedShares, type Software } from './shares.ts'
 export { type StageSeconds, type StepTime, stageTotal, stepTime, type TimeOptions, type Traffic } from './time.ts'

@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import * as z from 'zod'
 import { fileError } from '../../checkpoint/index.ts'
 import { AuroraError } from '../../errors.ts'
+import { fittedShares } from './shares.ts'
 
 const positive = z.number().positive()
 const share = z.number().gt(0).max(1)
@@ -54,39 +55,45 @@ const GiB = 2 ** 30
  * https://www.amd.com/en/products/accelerators/instinct/mi200/mi250x.html). Links: 4 Infinity Fabric links of 50 GB/s each way between the
  * two halves of a module, one or two between modules; 4 Slingshot endpoints of 25 GB/s each way a node
  * (https://docs.lumi-supercomputer.eu/hardware/lumig/, https://docs.lumi-supercomputer.eu/hardware/network/). A ring over the node's
- * 8 devices has two 50 GB/s links at its narrowest place when the library builds rings over all links. Shares: fitted, see calibration.ts.
+ * 8 devices has two 50 GB/s links at its narrowest place when the library builds rings over all links. Shares: see shares.ts.
  */
-const mi250xLumi = {
-  name: 'mi250x-lumi',
-  basis: 'gemm and link shares fitted to Megatron-DeepSpeed on LUMI (2023), the others assumed',
-  memory: 64 * GiB,
-  peak: { bf16: 191.5e12, f32: 47.9e12 },
-  memoryBandwidth: 1.6e12,
-  devicesPerNode: 8,
-  links: [
-    { devices: 2, bandwidth: 200e9, latency: 10e-6 },
-    { devices: 8, bandwidth: 100e9, latency: 15e-6 },
-  ],
-  network: { bandwidth: 100e9, latency: 25e-6 },
-  shares: { gemm: 0.508, link: 0.667, attention: 0.3 },
-}
+export const mi250xLumi: Machine = checkMachine(
+  {
+    name: 'mi250x-lumi',
+    basis: 'gemm and link shares fitted to Megatron-DeepSpeed on LUMI (2023), the others assumed',
+    memory: 64 * GiB,
+    peak: { bf16: 191.5e12, f32: 47.9e12 },
+    memoryBandwidth: 1.6e12,
+    devicesPerNode: 8,
+    links: [
+      { devices: 2, bandwidth: 200e9, latency: 10e-6 },
+      { devices: 8, bandwidth: 100e9, latency: 15e-6 },
+    ],
+    network: { bandwidth: 100e9, latency: 25e-6 },
+    shares: { ...fittedShares['Megatron-DeepSpeed'], attention: 0.3 },
+  },
+  'mi250x-lumi',
+)
 
 /** SXM5: 989 TFLOP/s bf16, 494 tf32, 80 GB at 3.35 TB/s, NVLink 450 GB/s each way (https://www.nvidia.com/en-us/data-center/h100/); 8 × 400 Gb/s a node (DGX H100). */
-const h100 = {
-  name: 'h100',
-  basis: 'all shares of peak and bandwidth are assumptions',
-  memory: 80e9,
-  peak: { bf16: 989e12, f32: 494e12 },
-  memoryBandwidth: 3.35e12,
-  devicesPerNode: 8,
-  links: [{ devices: 8, bandwidth: 450e9, latency: 8e-6 }],
-  network: { bandwidth: 400e9, latency: 15e-6 },
-}
+const h100: Machine = checkMachine(
+  {
+    name: 'h100',
+    basis: 'all shares of peak and bandwidth are assumptions',
+    memory: 80e9,
+    peak: { bf16: 989e12, f32: 494e12 },
+    memoryBandwidth: 3.35e12,
+    devicesPerNode: 8,
+    links: [{ devices: 8, bandwidth: 450e9, latency: 8e-6 }],
+    network: { bandwidth: 400e9, latency: 15e-6 },
+  },
+  'h100',
+)
 
 /** As the H100, with 141 GB at 4.8 TB/s (https://www.nvidia.com/en-us/data-center/h200/). */
-const h200 = { ...h100, name: 'h200', memory: 141e9, memoryBandwidth: 4.8e12 }
+const h200: Machine = { ...h100, name: 'h200', memory: 141e9, memoryBandwidth: 4.8e12 }
 
-const known = new Map([mi250xLumi, h100, h200].map(machine => [machine.name, checkMachine(machine, machine.name)]))
+const known = new Map([mi250xLumi, h100, h200].map(machine => [machine.name, machine]))
 
 export const machineNames: readonly string[] = [...known.keys()]
 
@@ -152,14 +159,14 @@ export function cpuMachine(measured: MeasuredCpu, ranks: number): Machine {
   return checkMachine(
     {
       name: 'cpu',
-      basis: 'peaks measured just now, shares of them assumed',
+      basis: 'peaks measured on this machine, gemm share fitted to this package on another CPU, the others assumed',
       memory: measured.memory / ranks,
       peak: { bf16: measured.peak.bf16 / ranks, f32: measured.peak.f32 / ranks },
       memoryBandwidth: measured.memoryBandwidth / ranks,
       devicesPerNode: ranks,
       links: ranks > 1 ? [{ devices: ranks, ...loopback }] : [],
       network: { bandwidth: ranks * loopback.bandwidth, latency: loopback.latency },
-      shares: { gemm: 0.85, gemmHalf: 64, attention: 0.4, memory: 0.9, link: 1, usable: 0.9 },
+      shares: { ...fittedShares['aurora-m'], gemmHalf: 64, attention: 0.4, memory: 0.9, link: 1, usable: 0.9 },
     },
     'this machine',
   )

@@ -1,6 +1,8 @@
 /** Bytes that a rank holds when a parallel training step holds most, by kind and by pipeline rank. */
+
 import { type GPTBigCodeConfig, innerWidth } from '../../models/index.ts'
 import { elementBytes } from '../../tensor/index.ts'
+import { bucketElements } from '../gradients.ts'
 import { pipelineSchedule } from '../schedule.ts'
 import type { PlannedLayout } from './layout.ts'
 
@@ -14,7 +16,7 @@ export interface RankBytes {
   master: number
   /** What the tapes of all micro-batches in flight save, and the temporaries of the one that is computed. */
   activations: number
-  /** What arrives and leaves: a rank's part of reduced gradients, activations between stages. */
+  /** What arrives and leaves: activations between stages, updated shards. */
   communication: number
   /** The head's f32 logits of a piece of rows. */
   workspace: number
@@ -68,14 +70,17 @@ export function rankBytes(
   const count = rankParameters(config, layout, rank)
   const owned = zero ? Math.ceil(count / data) : count
   const boundary = (rows / rowShards) * config.nEmbd * elementBytes[dtype]
+  const activations = activationBytes(config, layout, rank, dtype)
+  // Updated shards are gathered when the activations are gone: only what is more than these adds to the peak.
+  const gathered = zero && data > 1 ? Math.min(count, bucketElements) * elementBytes[dtype] : 0
   const bytes = {
     parameters: count * elementBytes[dtype],
     gradients: count * 4,
     moments: owned * 8,
     master: dtype === 'bf16' && !stochasticRounding ? owned * 4 : 0,
-    activations: activationBytes(config, layout, rank, dtype),
+    activations,
     // A tensor each that arrives and leaves, forward and backward.
-    communication: (zero && data > 1 ? owned * 4 : 0) + (pipeline > 1 ? 4 * boundary : 0),
+    communication: Math.max(0, gathered - activations) + (pipeline > 1 ? 4 * boundary : 0),
     workspace: rank === pipeline - 1 ? Math.min(rows, logitRows) * vocabularyRows * 4 : 0,
   }
   return { ...bytes, total: Object.values(bytes).reduce((sum, value) => sum + value) }

@@ -1,8 +1,10 @@
 /** What others have published of training on MI250X: facts with their sources, to hold the plan's predictions against. */
 import { completeConfig, type GPTBigCodeConfig } from '../../models/index.ts'
 import { type BatchShape, defaultLayout, type Layout } from './layout.ts'
-import type { MachineShares } from './machines.ts'
+import type { Machine } from './machines.ts'
+import type { PlanDType } from './memory.ts'
 import { knownModels } from './models.ts'
+import type { Software } from './shares.ts'
 
 /**
  * What a row is used for. 'fit': constants were chosen so that the prediction is right, so it says nothing of the model's quality.
@@ -19,18 +21,15 @@ export interface PublishedRun {
   source: string
   /** What the prediction takes for granted because the source does not say it, and what is special about the number. */
   remarks: string
-  run?: { config: GPTBigCodeConfig; batch: BatchShape; layout: Layout }
-}
-
-export type Software = 'Megatron-DeepSpeed' | 'BigCode Megatron-LM' | 'Megatron-DeepSpeed on Frontier'
-
-/**
- * Shares of peak and of links that the software of 2023 reached on LUMI: the only fitted constants, three in all. `gemm` and `link` of Megatron-DeepSpeed
- * are fitted to two of its rows together; BigCode's fork has a `gemm` of its own, fitted to one row, and the same `link`.
- */
-export const fittedShares: Readonly<Partial<Record<Software, Pick<MachineShares, 'gemm' | 'link'>>>> = {
-  'Megatron-DeepSpeed': { gemm: 0.508, link: 0.667 },
-  'BigCode Megatron-LM': { gemm: 0.29, link: 0.667 },
+  run?: {
+    config: GPTBigCodeConfig
+    batch: BatchShape
+    layout: Layout
+    /** Default: a GCD of LUMI, bf16, unfused attention. */
+    machine?: Machine
+    dtype?: PlanDType
+    attention?: 'fused' | 'unfused'
+  }
 }
 
 const lumi = 'https://github.com/spyysalo/lumi-llm-scaling'

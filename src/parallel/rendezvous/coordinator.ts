@@ -282,19 +282,15 @@ export class Coordinator {
     const started = this.#state === 'running'
     this.#state = 'failed'
     this.#failure = failure
+    // Ranks that are still on their way get the same error instead of a port where nobody listens.
+    this.#hold = setTimeout(() => this.#stop(), started ? 0 : Math.min(this.#options.joinMs, 5000))
+    this.#tell(0)
     for (const [rank, member] of this.#members.entries()) {
       if (!member) continue
       member.connection.send({ kind: 'failed', error: failure })
       member.connection.finish()
       this.#tell(rank)
     }
-    if (started) {
-      this.#stop()
-      return
-    }
-    // Ranks that are still on their way get the same error instead of a port where nobody listens.
-    this.#hold ??= setTimeout(() => this.#stop(), Math.min(this.#options.joinMs, 5000))
-    this.#tell(0)
   }
 
   #tell(rank: number): void {

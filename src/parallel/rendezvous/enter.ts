@@ -91,6 +91,10 @@ function attempt<T>(
     const abort = () => end({ obstacle: 'interrupted' })
     signal?.addEventListener('abort', abort, { once: true })
     socket.on('error', (error: NodeJS.ErrnoException) => end({ obstacle: error.message || error.code }))
+    // Where nobody listens, TCP may connect a port of this machine with itself, which would keep rank 0 from listening there.
+    socket.on('connect', () => {
+      if (socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress) end({ obstacle: 'nobody' })
+    })
     connection.onEnd = error => end({ obstacle: error ? 'another program at that port' : 'a connection that closed' })
     connection.onFrame = ({ header }) => {
       const challenge = challengeSchema.safeParse(header).data
