@@ -34,7 +34,7 @@ for (const [what, layout] of Object.entries({ '2×2×1': mixed, 'data 2 with ZeR
     const of = { layout, dir: temporaryFolder(), slowSaving: 20 }
     for (const rank of random.shuffle(Array.from({ length: size }, (_, rank) => rank))) {
       const from = await wholeCheckpoints(of.dir)
-      const run = await Run.start({ ...of, resume: true })
+      const run = await Run.start({ ...of, deadlineMs, resume: true })
       const moment = await someMoment(run, from)
       const since = performance.now()
       run.process(rank).kill('SIGKILL')
@@ -50,7 +50,7 @@ for (const who of ['rank 0', 'another rank']) {
   test(`${who} freezes: the others name it; when it runs on it ends, and disturbs no new job`, async () => {
     const layout = who === 'rank 0' ? sharded : mixed
     const rank = who === 'rank 0' ? 0 : 1 + random.below(3)
-    const run = await Run.start({ layout, steps: [1000, 1] })
+    const run = await Run.start({ layout, deadlineMs, steps: [1000, 1] })
     await run.until(0, ({ step }) => step > 2)
     const since = performance.now()
     run.process(rank).kill('SIGSTOP')
