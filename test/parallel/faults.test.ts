@@ -28,11 +28,11 @@ const lost = (run: Run, rank: number, how: string) =>
   new RegExp(`^rank ${rank} of ${run.size} \\(host .+, process ${run.process(rank).pid}\\) ${how} during step \\d+`)
 
 for (const [what, layout] of Object.entries({ '2×2×1': mixed, 'data 2 with ZeRO': sharded })) {
-  test(`${what}: each rank is killed once, at some moment; the others name it; resuming comes to the same bits`, async () => {
+  test(`${what}: ranks are killed one after another, at some moment, rank 0 too; the others name it; resuming comes to the same bits`, async () => {
     const straight = await expected(layout)
-    const size = worldSize({ ...singleLayout, ...layout })
     const of = { layout, dir: temporaryFolder(), slowSaving: 20 }
-    for (const rank of random.shuffle(Array.from({ length: size }, (_, rank) => rank))) {
+    const last = worldSize({ ...singleLayout, ...layout }) - 1
+    for (const rank of random.shuffle([0, 1 + random.below(last)])) {
       const from = await wholeCheckpoints(of.dir)
       const run = await Run.start({ ...of, deadlineMs, resume: true })
       const moment = await someMoment(run, from)
@@ -48,9 +48,8 @@ for (const [what, layout] of Object.entries({ '2×2×1': mixed, 'data 2 with ZeR
 
 for (const who of ['rank 0', 'another rank']) {
   test(`${who} freezes: the others name it; when it runs on it ends, and disturbs no new job`, async () => {
-    const layout = who === 'rank 0' ? sharded : mixed
-    const rank = who === 'rank 0' ? 0 : 1 + random.below(3)
-    const run = await Run.start({ layout, deadlineMs, steps: [1000, 1] })
+    const rank = who === 'rank 0' ? 0 : 1
+    const run = await Run.start({ layout: sharded, deadlineMs, steps: [1000, 1] })
     await run.until(0, ({ step }) => step > 2)
     const since = performance.now()
     run.process(rank).kill('SIGSTOP')
