@@ -129,6 +129,23 @@ async function checkpointAfter(launcher: ChildProcess, output: string, step: num
   throw new Error(`the job ended before a checkpoint after step ${step}`)
 }
 
+test('a frozen rank is named by the other, and killed', async () => {
+  const { recipe, output } = await parallelRecipe(400, 'data: 2')
+  const frozen = random.below(2)
+  let ranks = new Map<number, number>()
+  const freeze = async (launcher: ChildProcess) => {
+    await checkpointAfter(launcher, output, 0)
+    ranks = ranksOf(launcher)
+    process.kill(ranks.get(frozen)!, 'SIGSTOP')
+  }
+  const ended = await aurora(launch(recipe), { started: launcher => void freeze(launcher) })
+  assert.is(ended.code, 1, ended.err)
+  assert.match(ended.err, new RegExp(`\\[${1 - frozen}\\] error rank ${frozen} of 2 .* has been silent for 4 s during step`))
+  assert.match(ended.err, /1 of the ranks have not ended, and are killed/)
+  assert.is(ranks.size, 2)
+  while ([...ranks.values()].some(lives)) await pause(20)
+})
+
 const errorsOf = ({ err }: Finished, rank: number) => err.split('\n').filter(line => line.startsWith(`[${rank}] error`))
 
 test('what only rank 0 finds is printed once, with its own code and hint', async () => {

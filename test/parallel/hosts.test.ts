@@ -71,7 +71,7 @@ for (const [what, layout] of Object.entries({ 'data 2': { data: 2 }, 'pipeline 2
       const run = await Run.start({ layout, environment }, { through })
       compareLosses(what, await run.result(), await trainWhole({ steps }))
 
-      const cut = await Run.start({ layout, environment, steps: [10_000, 1] }, { through })
+      const cut = await Run.start({ layout, environment, deadlineMs, steps: [10_000, 1] }, { through })
       await cut.until(0, ({ step }) => step > 2)
       const since = performance.now()
       two.cut(random.below(2))
