@@ -39,6 +39,9 @@ set(gpu_kernels
 set(gpu_vendor
   ${hip}/portable/runtime_gpu.hip.cpp
   ${hip}/portable/vendor.hip.cpp
+  ${hip}/portable/vendor_blas.hip.cpp
+  ${hip}/portable/vendor_library.cpp
+  ${hip}/portable/vendor_lt.hip.cpp
 )
 set(gpu_emulator
   ${hip}/portable/emulator.cpp
