@@ -36,17 +36,18 @@ set(gpu_kernels
   ${hip}/random/random.hip.cpp
   ${hip}/sampling/sample.hip.cpp
 )
-set(gpu_vendor
-  ${hip}/portable/runtime_gpu.hip.cpp
+set(gpu_choice
   ${hip}/portable/vendor.hip.cpp
   ${hip}/portable/vendor_blas.hip.cpp
   ${hip}/portable/vendor_library.cpp
   ${hip}/portable/vendor_lt.hip.cpp
 )
+set(gpu_vendor ${hip}/portable/runtime_gpu.hip.cpp ${gpu_choice})
 set(gpu_emulator
   ${hip}/portable/emulator.cpp
   ${hip}/portable/emulator_memory.cpp
   ${hip}/portable/emulator_races.cpp
+  ${hip}/portable/emulator_touches.cpp
   ${hip}/portable/runtime_emulator.cpp
   ${hip}/portable/vendor_emulator.cpp
 )

@@ -179,7 +179,7 @@ class LtHandle final : public VendorHandle {
   }
 
   /// The algorithm that is expected to be the fastest, among those that give the same bits each time; status ≠ 0 when there is none.
-  Choice choose(Descriptor product, Descriptor a, Descriptor b, Descriptor c, const Alignments& alignments) const {
+  Choice choose(Descriptor product, Descriptor a, Descriptor b, Descriptor c, [[maybe_unused]] const Alignments& alignments) const {
     Choice choice{};
     choice.status = -1;
     Descriptor made = nullptr;
