@@ -78,7 +78,7 @@ void testGatherRows(DType type, int64_t rows, int64_t picks, int64_t width) {
       });
 }
 
-/// An index outside its table is reported, and nothing is written. Negative ids of an embedding have a meaning.
+/// An index outside its table is reported, and the CPU writes nothing. Negative ids of an embedding have a meaning.
 void testBadIndices() {
   for (const cpu::KernelTable* kernels : kernelSets())
     for (int32_t bad : {-1, 5, 2147483647, -2147483647 - 1}) {
@@ -93,7 +93,10 @@ void testBadIndices() {
         const auto error = bench.stream.takeError();
         check(error && error->code == std::string(code::kIndex) && error->found.find(std::to_string(bad)) != std::string::npos,
               std::string(kernels->instructionSet) + ": " + what + " reports index " + std::to_string(bad));
-        check(h == untouched && table == tableBefore, std::string(kernels->instructionSet) + ": " + what + " writes nothing");
+        // A GPU has written the other rows when it finds out.
+        check(kEmulated || (h == untouched && table == tableBefore), std::string(kernels->instructionSet) + ": " + what + " writes nothing");
+        h = untouched;
+        table = tableBefore;
       };
       if (bad >= 0) {
         kernels->embedding(context, {wrong.view(), good.view(), table.view(), table.view(), h.view()});

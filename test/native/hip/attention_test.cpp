@@ -182,7 +182,7 @@ void testRanges() {
       for (int32_t& first : firstRow) first = static_cast<int32_t>(between(-5, n));
     Bench bench(hip::open(0));
     const View first = bench.tensor(Problem{layout, DType::f32, 0, firstRow}.firsts());
-    const flash::Problem<float> problem(nullptr, first, layout, 1, 0, {});
+    const flash::Problem<float> problem(nullptr, first, layout, 1, 0, {}, 0);
     const int64_t rowBlocks = Block::grid(problem).x, keyBlocks = (n + keys - 1) / keys;
     const View ofRows = bench.tensor(Numbers(DType::i32, {rowBlocks, 2})), ofKeys = bench.tensor(Numbers(DType::i32, {keyBlocks})),
                lowest = bench.tensor(Numbers(DType::i32, {(n + flash::kStretch - 1) / flash::kStretch}));
