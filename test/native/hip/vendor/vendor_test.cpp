@@ -188,6 +188,7 @@ int main() {
     std::fflush(nullptr);
     const pid_t child = fork();
     if (child == 0) {
+      failures = 0;  // of other settings
       run(setting);
       std::fflush(nullptr);
       _exit(failures ? 1 : 0);
