@@ -11,11 +11,10 @@ import type { Pending } from './group.ts'
 import type { Groups } from './groups.ts'
 import type { ModelPart, PartParameter } from './part.ts'
 
-/** Elements summed over the data-parallel group at once. */
-export const bucketElements = 2 ** 24
-
-/** The least that is summed at once, unless there are fewer. */
-const leastElements = 2 ** 12
+/** Of so many elements those that are summed over the data-parallel group at once: an eighth, for sums to begin early, within what pays. */
+export function bucketElements(elements: number): number {
+  return Math.min(2 ** 24, Math.max(2 ** 12, Math.ceil(elements / 8)))
+}
 
 /** As parameters lie in the flat buffers: shards begin at multiples of it. */
 const alignment = 32
@@ -72,9 +71,7 @@ export class ParallelGradients {
     const unit = alignment * data.size
     this.buffer = part.parameters.attachGradients(unit)
     const { size } = this.buffer.tensor
-    // Some in any case, for sums to begin early; none so small that it does not pay.
-    const elements = Math.min(bucketElements, Math.max(leastElements, Math.ceil(size / 8)))
-    this.#buckets = this.#bucketsOf(cut(size, Math.ceil(elements / unit) * unit))
+    this.#buckets = this.#bucketsOf(cut(size, Math.ceil(bucketElements(size) / unit) * unit))
     this.owned = layout.zero ? this.#buckets.map(bucket => shardOf(bucket, data)) : [{ begin: 0, end: this.buffer.tensor.size }]
     this.#partial = new Map(
       part.parts.map(of => [of.parameter, this.#partialGradients(of)] as const).filter(([, pieces]) => pieces.length > 0),
