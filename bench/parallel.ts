@@ -1,5 +1,5 @@
 /** Training in parallel: two processes of half the threads against one of all, and the memory that a rank takes against what is planned. */
-import { createServer } from 'node:net'
+import { freePort } from '../src/cli/launch/port.ts'
 import { completeConfig, type GPTBigCodeConfig } from '../src/models/index.ts'
 import { type ParallelLayout, planLayout, rankBytes, singleLayout, worldSize } from '../src/parallel/index.ts'
 import type { RankCase, RankResult } from './children/parallel-rank.ts'
@@ -148,14 +148,4 @@ async function runRanks(of: Case, layout: ParallelLayout | undefined, threads: n
       },
     )
   return Promise.all(Array.from({ length: size }, (_, rank) => run(rank)))
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }

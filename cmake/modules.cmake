@@ -5,6 +5,7 @@
 # by their vendor's compiler, in commands of their own, because as compilers of a whole CMake project neither fits beside g++.
 set(AURORA_MODULES "" CACHE STRING "Modules to build: emulator, hip, cuda, gloo")
 set(AURORA_HIP_ARCHITECTURES gfx90a CACHE STRING "AMD architectures to compile for")
+option(AURORA_KERNEL_REPORT "Keep what hipcc says of kernels beside the objects, for npm run report:hip" OFF)
 set(AURORA_CUDA_ARCHITECTURES 80 90 CACHE STRING "NVIDIA architectures to compile for; newer ones compile the last one's code when they load it")
 
 # --- sources ----------------------------------------------------------------------------------------------------------
@@ -39,14 +40,18 @@ set(gpu_kernels
   ${hip}/random/random.hip.cpp
   ${hip}/sampling/sample.hip.cpp
 )
-set(gpu_vendor
-  ${hip}/portable/runtime_gpu.hip.cpp
+set(gpu_choice
   ${hip}/portable/vendor.hip.cpp
+  ${hip}/portable/vendor_blas.hip.cpp
+  ${hip}/portable/vendor_library.cpp
+  ${hip}/portable/vendor_lt.hip.cpp
 )
+set(gpu_vendor ${hip}/portable/runtime_gpu.hip.cpp ${gpu_choice})
 set(gpu_emulator
   ${hip}/portable/emulator.cpp
   ${hip}/portable/emulator_memory.cpp
   ${hip}/portable/emulator_races.cpp
+  ${hip}/portable/emulator_touches.cpp
   ${hip}/portable/runtime_emulator.cpp
   ${hip}/portable/vendor_emulator.cpp
 )
@@ -118,9 +123,14 @@ function(aurora_vendor_module kind compile link)
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${kind}/${name}.o)
     get_filename_component(folder ${object} DIRECTORY)
     file(MAKE_DIRECTORY ${folder})
+    set(keep "")
+    if(AURORA_KERNEL_REPORT AND kind STREQUAL "hip")
+      set(keep sh -c [[kept=$1 && shift && ("$@" 2>"$kept" || (cat "$kept" >&2 && exit 1)) && (grep -A 3 warning: "$kept" >&2 || true)]] sh ${object}.remarks)
+      set(remarks -Rpass-analysis=kernel-resource-usage -save-temps=obj)
+    endif()
     add_custom_command(
       OUTPUT ${object}
-      COMMAND ${compile} -std=c++20 -O3 -I${native} -DAURORA_VERSION="${version}" -MD -MF ${object}.d -c ${source} -o ${object}
+      COMMAND ${keep} ${compile} ${remarks} -std=c++20 -O3 -I${native} -DAURORA_VERSION="${version}" -MD -MF ${object}.d -c ${source} -o ${object}
       DEPENDS ${source}
       DEPFILE ${object}.d
       COMMENT "${kind}: ${name}"

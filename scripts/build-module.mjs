@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Builds modules into build/Release, beside the add-on: `node scripts/build-module.mjs hip` (or cuda, emulator, gloo; several at a time).
 // cmake/modules.cmake has the sources. AURORA_HIP_ARCHITECTURES="gfx90a;gfx942" and AURORA_CUDA_ARCHITECTURES="80;90" choose the GPUs.
+// AURORA_KERNEL_REPORT=ON keeps what hipcc says of kernels, so that `npm run report:hip` need not compile them again.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -29,10 +30,8 @@ function build(kinds) {
       return fail(`${compiler.program} was found neither in PATH nor in ${compiler.folder}: ${compiler.get}`)
   }
   const folder = join(root, 'build', `modules-${kinds.join('-')}`)
-  const options = ['hip', 'cuda'].flatMap(kind => {
-    const name = `AURORA_${kind.toUpperCase()}_ARCHITECTURES`
-    return process.env[name] ? [`-D${name}=${process.env[name]}`] : []
-  })
+  const names = ['AURORA_HIP_ARCHITECTURES', 'AURORA_CUDA_ARCHITECTURES', 'AURORA_KERNEL_REPORT']
+  const options = names.flatMap(name => (process.env[name] ? [`-D${name}=${process.env[name]}`] : []))
   return (
     cmake('-S', root, '-B', folder, `-DAURORA_MODULES=${kinds.join(';')}`, ...options) &&
     cmake('--build', folder, '--target', 'aurora_modules', '--parallel', String(availableParallelism()))

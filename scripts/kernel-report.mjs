@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 // Compiles the GPU backend's kernels for gfx90a and prints what each needs: registers, spills, waves at a time, matrix instructions. Fails when a
 // kernel of the matrix families (gemm, attention, loss) spills, or a bf16 one that should use the matrix unit does not.
+// What `AURORA_KERNEL_REPORT=ON npm run build:hip` has compiled since the last change of a source is not compiled again.
 // `npm run report:hip`, or `npm run report:hip gemm/` for the sources whose path contains a word.
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Table from 'cli-table3'
 import { globSync } from 'tinyglobby'
@@ -44,12 +45,25 @@ function compile(source, folder) {
   })
 }
 
+const changed = path => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+/** The kernels of a source as the last build left them; null when it kept nothing, or has been overtaken. */
+function kept(source, lastHeader) {
+  const object = join(root, 'build', 'modules-hip', 'hip', `${relative(native, source)}.o`)
+  const remarks = `${object}.remarks`
+  if (changed(object) <= Math.max(changed(source), lastHeader) || changed(remarks) === 0) return null
+  const assembler = join(dirname(object), `${basename(source, '.cpp')}-hip-amdgcn-amd-amdhsa-${architecture}.s`)
+  if (changed(assembler) === 0) return null
+  return parseKernels(relative(join(native, 'hip'), source), readFileSync(remarks, 'utf8'), readFileSync(assembler, 'utf8'))
+}
+
 /** Two at a time: a compiler takes hundreds of MB. */
 async function compileAll(sources, folder) {
   const kernels = []
+  const lastHeader = Math.max(...globSync('native/**/*.{h,inc}', { cwd: root, absolute: true }).map(changed))
   const queue = sources.values()
   const work = async () => {
-    for (const source of queue) kernels.push(...(await compile(source, folder)))
+    for (const source of queue) kernels.push(...(kept(source, lastHeader) ?? (await compile(source, folder))))
   }
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
   return kernels

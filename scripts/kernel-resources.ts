@@ -34,10 +34,11 @@ const fields = {
 /** The kernels of one source, from the remarks of -Rpass-analysis=kernel-resource-usage and the assembler text. */
 export function parseKernels(file: string, remarks: string, assembler: string): Kernel[] {
   const found: Kernel[] = []
-  for (const block of remarks.split('remark: Function Name: ').slice(1)) {
+  // The place in the source comes before the word "remark" or after it.
+  for (const block of remarks.split(/remark: (?:\S+: )?Function Name: /).slice(1)) {
     const symbol = /^\S+/.exec(block)![0]
     const number = (label: string): number => {
-      const line = block.split('\n').find(text => text.includes(`remark:     ${label}: `))
+      const line = block.split('\n').find(text => text.includes('remark: ') && text.includes(`     ${label}: `))
       if (!line) throw new Error(`${file}: the compiler's remarks on ${symbol} lack '${label}'`)
       return Number(/: (\d+) \[/.exec(line.slice(line.indexOf(label) + label.length))?.[1])
     }

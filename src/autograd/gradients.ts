@@ -26,6 +26,8 @@ export class GradientTable implements Gradients {
   /** Second gradients of inputs that already have one: written by the running operation, added when it has been enqueued. */
   #pending: { input: Tensor; gradient: Tensor }[] = []
   #unit: Tensor | undefined
+  /** Parameters whose main gradients the running operation adds to. */
+  #added: Tensor[] = []
 
   constructor(wanted: ReadonlySet<Tensor>) {
     this.#wanted = wanted
@@ -65,6 +67,13 @@ export class GradientTable implements Gradients {
     }
   }
 
+  /** Those of the operation that has just been enqueued. */
+  takeAdded(): readonly Tensor[] {
+    const added = this.#added
+    this.#added = []
+    return added
+  }
+
   wants(input: Tensor | undefined): boolean {
     return input !== undefined && this.#wanted.has(input)
   }
@@ -85,6 +94,7 @@ export class GradientTable implements Gradients {
   }
 
   main(parameter: Tensor | undefined): Tensor | undefined {
+    if (parameter?.gradient) this.#added.push(parameter)
     return parameter?.gradient
   }
 

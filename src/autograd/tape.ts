@@ -110,8 +110,9 @@ export class Tape {
    * Adds the gradient of Σ root·upstream to the main gradients of all parameters it was computed from, and frees every
    * recorded activation but the root as soon as it has been used. Afterwards the tape is empty.
    * @param upstream like the root in shape and dtype; ones when not given (the trainer's losses carry their weights already)
+   * @param onAdded called with a parameter each time that an operation has been enqueued which adds to its main gradient
    */
-  backward(root: Tensor, upstream?: Tensor): void {
+  backward(root: Tensor, upstream?: Tensor, onAdded?: (parameter: Tensor) => void): void {
     if (!this.#followed.has(root)) {
       throw new AuroraError({
         code: 'ERR_INVALID_ARGUMENT',
@@ -133,6 +134,7 @@ export class Tape {
           entry.backward(dys, grads)
           grads.settle()
         }
+        for (const parameter of grads.takeAdded()) onAdded?.(parameter)
         for (const dy of dys) if (dy) grads.drop(dy)
         letGo(entry, root)
       }

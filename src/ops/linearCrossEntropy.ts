@@ -1,8 +1,8 @@
 import { record, willRecord } from '../autograd/index.ts'
-import { AuroraError } from '../errors.ts'
 import { native } from '../native.ts'
 import { emptyLike, fill, type Tensor } from '../tensor/index.ts'
 import { expectMatrix, expectVector, idOf } from './check.ts'
+import { recordRoot } from './root.ts'
 
 export interface LinearCrossEntropyOptions {
   /** f32 [N]: the training objective is Σ weights[n]·losses[n]. Default: ones. */
@@ -38,24 +38,7 @@ export function linearCrossEntropy(
   const dh = willRecord(h) ? emptyLike(h) : undefined
   native.linearCrossEntropy(h.id, weight.id, targets.id, weights.id, losses.id, idOf(dh), idOf(weight.gradient), idOf(best))
   if (!options.weights) weights.dispose()
-  record(
-    'linearCrossEntropy',
-    [h, weight],
-    losses,
-    ([upstream], grads) => {
-      if (!grads.isUnit(upstream!)) {
-        throw new AuroraError({
-          code: 'ERR_INVALID_ARGUMENT',
-          message: 'linearCrossEntropy: its losses must be the root of the backward pass',
-          expected: 'Tape.backward(losses) without an upstream gradient',
-          found: 'losses used by further operations, or an upstream gradient',
-          hint: 'scale the objective by the option weights',
-        })
-      }
-      if (dh) grads.give(dh, h)
-    },
-    dh ? [dh] : [],
-  )
+  recordRoot('linearCrossEntropy', h, weight, losses, dh)
   return { losses, best }
 }
 

@@ -1,9 +1,9 @@
-import { record, willRecord } from '../autograd/index.ts'
-import { AuroraError } from '../errors.ts'
+import { willRecord } from '../autograd/index.ts'
 import { native } from '../native.ts'
 import { empty, emptyLike, type Tensor } from '../tensor/index.ts'
 import { expectMatrix, expectVector, idOf } from './check.ts'
 import { type RowExchange, withRows } from './exchange.ts'
+import { recordRoot } from './root.ts'
 
 /** Rows whose exponentials are held at once: with fewer, weights and their gradient pass through memory more often than the products take time for. */
 const chunkRows = 1024
@@ -73,23 +73,6 @@ export function vocabularyCrossEntropy(
     }
   })
   const dh = share && slices.exchange.reduce(share)
-  record(
-    'vocabularyCrossEntropy',
-    [h, weight],
-    losses,
-    ([upstream], grads) => {
-      if (!grads.isUnit(upstream!)) {
-        throw new AuroraError({
-          code: 'ERR_INVALID_ARGUMENT',
-          message: 'vocabularyCrossEntropy: its losses must be the root of the backward pass',
-          expected: 'Tape.backward(losses) without an upstream gradient',
-          found: 'losses used by further operations, or an upstream gradient',
-          hint: 'scale the objective by the weights',
-        })
-      }
-      if (dh) grads.give(dh, h)
-    },
-    dh ? [dh] : [],
-  )
+  recordRoot('vocabularyCrossEntropy', h, weight, losses, dh)
   return losses
 }

@@ -7,14 +7,46 @@ import type { GradientBuffer, Piece } from '../nn/index.ts'
 import { l2Norm } from '../ops/index.ts'
 import type { Interval } from '../optim/index.ts'
 import { copy, empty, keep, scope, sizeOf, type Tensor } from '../tensor/index.ts'
+import type { Pending } from './group.ts'
 import type { Groups } from './groups.ts'
 import type { ModelPart, PartParameter } from './part.ts'
 
-/** Elements summed over the data-parallel group at once. */
-export const bucketElements = 2 ** 24
+/** Of so many elements those that are summed over the data-parallel group at once: an eighth, for sums to begin early, within what pays. */
+export function bucketElements(elements: number): number {
+  return Math.min(2 ** 24, Math.max(2 ** 12, Math.ceil(elements / 8)))
+}
 
 /** As parameters lie in the flat buffers: shards begin at multiples of it. */
 const alignment = 32
+
+/** What is summed over the data-parallel group at once, and the parameters that lie in it. */
+interface Bucket extends Interval {
+  parameters: ReadonlySet<Tensor>
+}
+
+/** Knows from one step when in the next a parameter's gradient is complete: how often operations add to it. */
+class Completion {
+  #microBatches = 0
+  #expected: Map<Tensor, number> | undefined
+  #found = new Map<Tensor, number>()
+
+  begin(microBatches: number): void {
+    if (microBatches !== this.#microBatches) this.#expected = undefined
+    this.#microBatches = microBatches
+    this.#found = new Map()
+  }
+
+  /** True when this was the last time. */
+  add(parameter: Tensor): boolean {
+    const found = (this.#found.get(parameter) ?? 0) + 1
+    this.#found.set(parameter, found)
+    return found === this.#expected?.get(parameter)
+  }
+
+  end(): void {
+    this.#expected = this.#found
+  }
+}
 
 export class ParallelGradients {
   readonly buffer: GradientBuffer
@@ -22,44 +54,77 @@ export class ParallelGradients {
   readonly owned: readonly Interval[]
   readonly #part: ModelPart
   readonly #groups: Groups
-  readonly #buckets: readonly Interval[]
-  /** Of shared parameters, of which each rank of the tensor-parallel group has a part of the gradient. */
-  readonly #partial: readonly Tensor[]
+  readonly #buckets: readonly Bucket[]
+  /** Of shared parameters, of which each rank of the tensor-parallel group has a part of the gradient, the pieces. */
+  readonly #partial: ReadonlyMap<Tensor, readonly Tensor[]>
+  readonly #completion = new Completion()
+  /** Parameters summed over the tensor-parallel group, and buckets being summed over the data-parallel one, in this step. */
+  readonly #summed = new Set<Tensor>()
+  readonly #started = new Map<Bucket, Pending>()
   /** This rank's share of what the norm is taken of: each logical element once in the world. */
   readonly #counted: readonly Interval[]
 
-  /** @param elements of a bucket */
-  constructor(part: ModelPart, groups: Groups, elements = bucketElements) {
+  constructor(part: ModelPart, groups: Groups) {
     const { data, layout } = groups
     this.#part = part
     this.#groups = groups
     const unit = alignment * data.size
     this.buffer = part.parameters.attachGradients(unit)
-    this.#buckets = cut(this.buffer.tensor.size, Math.max(unit, Math.floor(elements / unit) * unit))
+    const { size } = this.buffer.tensor
+    this.#buckets = this.#bucketsOf(cut(size, Math.ceil(bucketElements(size) / unit) * unit))
     this.owned = layout.zero ? this.#buckets.map(bucket => shardOf(bucket, data)) : [{ begin: 0, end: this.buffer.tensor.size }]
-    this.#partial = part.parts.flatMap(of => this.#partialGradients(of))
+    this.#partial = new Map(
+      part.parts.map(of => [of.parameter, this.#partialGradients(of)] as const).filter(([, pieces]) => pieces.length > 0),
+    )
     this.#counted = this.#countedIntervals()
   }
 
-  /** Before the first micro-batch of a step. */
-  zero(): void {
+  /** Before the first micro-batch of a step, which has so many. */
+  begin(microBatches: number): void {
     this.buffer.zero()
+    this.#completion.begin(microBatches)
+    this.#started.clear()
+    this.#summed.clear()
   }
 
-  /** Enqueues all sums, when the batch's backward passes are. */
+  /**
+   * An operation that adds to this parameter's gradient has been enqueued. After the last one of a step its sums begin, beside the rest of the backward
+   * pass: in the first step, which counts them, they wait for `reduce`.
+   */
+  readonly added = (parameter: Tensor): void => {
+    const { data, embedding } = this.#groups
+    if (data.size === 1 || !this.#completion.add(parameter)) return
+    // The other end of the pipeline has a share of it. (Without a pipeline the embedding is the last to add: the head does so in the forward pass.)
+    if (embedding && parameter === this.#part.tokenTable) return
+    for (const piece of this.#partial.get(parameter) ?? []) this.#groups.tensor.allReduce(piece)
+    this.#summed.add(parameter)
+    for (const bucket of this.#buckets) {
+      if (bucket.parameters.has(parameter) && [...bucket.parameters].every(other => this.#summed.has(other))) this.#start(bucket)
+    }
+  }
+
+  /** Enqueues the sums that have not begun, when the batch's backward passes are, and waits for all on the device's stream. */
   reduce(): void {
-    const { tensor, embedding, data, layout } = this.#groups
-    if (this.#partial.length > 0) sumTogether(this.#partial, all => tensor.allReduce(all))
+    const { tensor, embedding } = this.#groups
+    this.#completion.end()
+    const left = [...this.#partial].flatMap(([parameter, pieces]) => (this.#summed.has(parameter) ? [] : pieces))
+    if (left.length > 0) sumTogether(left, all => tensor.allReduce(all))
     const table = this.#part.tokenTable?.gradient
     if (embedding && table) embedding.allReduce(table)
-    if (data.size === 1) return
-    scope(() => {
-      for (const bucket of this.#buckets) {
+    if (this.#groups.data.size === 1) return
+    for (const bucket of this.#buckets) if (!this.#started.has(bucket)) this.#start(bucket)
+    for (const pending of this.#started.values()) pending.wait()
+  }
+
+  #start(bucket: Bucket): void {
+    const { data, layout } = this.#groups
+    const sum = () =>
+      scope(() => {
         const all = this.#view(bucket)
         if (layout.zero) data.reduceScatter(all, this.#view(shardOf(bucket, data)))
         else data.allReduce(all)
-      }
-    })
+      })
+    this.#started.set(bucket, data.beside(sum))
   }
 
   /** This rank's share of Σ g² over all parameters, after `reduce`; not finite when one of its gradients is not. */
@@ -76,12 +141,23 @@ export class ParallelGradients {
   gatherParameters(): void {
     const { data, layout } = this.#groups
     if (!layout.zero || data.size === 1) return
-    for (const bucket of this.#buckets) scope(() => this.#gatherBucket(bucket))
+    const gather = () => {
+      for (const bucket of this.#buckets) scope(() => this.#gatherBucket(bucket))
+    }
+    data.beside(gather).wait()
   }
 
   dispose(): void {
-    for (const tensor of this.#partial) tensor.dispose()
+    for (const pieces of this.#partial.values()) for (const piece of pieces) piece.dispose()
     this.#part.parameters.detachGradients()
+  }
+
+  #bucketsOf(intervals: readonly Interval[]): Bucket[] {
+    const offsets = [...this.#part.parameters.stateOffsets()]
+    return intervals.map(interval => {
+      const inside = offsets.filter(([{ size }, offset]) => common(interval, { begin: offset, end: offset + size }).length > 0)
+      return { ...interval, parameters: new Set(inside.map(([parameter]) => parameter)) }
+    })
   }
 
   #gatherBucket(bucket: Interval): void {

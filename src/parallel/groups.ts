@@ -67,7 +67,8 @@ export async function connectGroups(layout: ParallelLayout, options: ConnectOpti
       embedding,
       links,
       async synchronize() {
-        if (links) await Promise.all([links.forwardOut.synchronize(), links.backwardOut.synchronize()])
+        const beside = [data!, links?.forwardOut, links?.backwardOut]
+        await Promise.all(beside.map(group => group?.synchronize()))
       },
       abort(reason) {
         for (const group of made) group.abort(reason)

@@ -22,6 +22,8 @@ export interface PipelineOptions<Rows extends TrainingRows> {
   passOf(microBatch: number): number
   /** On the last stage, of each micro-batch in order: its losses, which are handed over. */
   onLosses(losses: Tensor, rows: Rows): Promise<void>
+  /** As Tape.backward calls it. */
+  onAdded?: (parameter: Tensor) => void
 }
 
 /** Steps that are enqueued beyond the one that runs: enough to keep the device busy, and few enough to keep little memory waiting. */
@@ -35,7 +37,7 @@ export async function runPipeline<Rows extends TrainingRows>(
   part: ModelPart,
   { layout, links }: Pick<Groups, 'layout' | 'links'>,
   microBatches: readonly Rows[],
-  { passOf, onLosses }: PipelineOptions<Rows>,
+  { passOf, onLosses, onAdded }: PipelineOptions<Rows>,
 ): Promise<void> {
   const flying = part.stages.map(() => new Map<number, InFlight>())
   const rank = part.stages[0]!.index
@@ -91,10 +93,10 @@ export async function runPipeline<Rows extends TrainingRows>(
   ): Promise<void> {
     try {
       if (stage.last) {
-        tape.backward(output)
+        tape.backward(output, undefined, onAdded)
       } else {
         const gradient = receive(links!.backwardIn, rows)
-        tape.backward(output, gradient)
+        tape.backward(output, gradient, onAdded)
         gradient.dispose()
         output.dispose()
       }

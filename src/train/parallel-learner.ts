@@ -54,10 +54,11 @@ export class ParallelLearner implements Learner {
     const firstPass = (batch.step * data.size + data.rank) * micros.length
     job.world.at(`step ${batch.step + 1}`)
     try {
-      this.#gradients.zero()
+      this.#gradients.begin(micros.length)
       await runPipeline<MicroBatch>(part, job.groups, micros, {
         passOf: microBatch => firstPass + microBatch,
         onLosses: (losses, { targets, domain }) => meter.add({ losses, targets, domain }),
+        onAdded: this.#gradients.added,
       })
       await meter.finish()
     } finally {

@@ -15,12 +15,13 @@ struct Problem {
   std::vector<int32_t> firstRow;  // [N]
   double scale = 0.3;
   RandomKey random = randomKey();
+  int64_t firstHead = between(0, 1) * between(1, 1000);
 
   int64_t positions() const { return static_cast<int64_t>(firstRow.size()); }
   int64_t first(int64_t i) const { return std::clamp<int64_t>(firstRow[i], 0, i); }
   double dropoutFactor(int64_t head, int64_t i, int64_t j) const {
     if (dropout == 0) return 1;
-    const uint64_t element = static_cast<uint64_t>((head * positions() + i) * positions() + j);
+    const uint64_t element = static_cast<uint64_t>(((firstHead + head) * positions() + i) * positions() + j);
     return uniform(randomBlock(random, element / 4)[element % 4]) >= dropout ? 1 / (1 - dropout) : 0;
   }
 };
@@ -111,9 +112,10 @@ void testTraining(Problem problem) {
       [&](const cpu::KernelTable& kernels, cpu::Context& context) -> Outputs {
         Numbers y(problem.dtype, {n, outputs}), logSumExp(DType::f32, {layout.heads, n}), dqkv(problem.dtype, qkv.shape);
         kernels.attention(
-            context, {qkv.view(), firstRow, layout, problem.scale, problem.dropout, problem.random, y.view(), logSumExp.view()});
+            context, {qkv.view(), firstRow, layout, problem.scale, problem.dropout, problem.random, y.view(), logSumExp.view(),
+                      problem.firstHead});
         kernels.attentionBackward(context, {dy.view(), qkv.view(), firstRow, y.view(), logSumExp.view(), layout, problem.scale,
-                                            problem.dropout, problem.random, dqkv.view()});
+                                            problem.dropout, problem.random, dqkv.view(), problem.firstHead});
         return {y, logSumExp, dqkv};
       },
       [&](const Outputs& found, const std::string& what) {

@@ -195,18 +195,19 @@ void testDropout() {
       for (double p : {0.0, 0.1, 0.7}) {
         const Numbers x = Numbers::normal(type, {size});
         const RandomKey random = randomKey();
+        const int64_t first = 4 * between(0, int64_t{1} << between(0, 40));
         onEverySet(
             "dropout",
             [&](const cpu::KernelTable& kernels, cpu::Context& context) {
               Numbers from = x, y(type, {size});
-              kernels.dropout(context, {from.view(), p, random, y.view()});
-              kernels.dropout(context, {from.view(), p, random, from.view()});
+              kernels.dropout(context, {from.view(), p, random, y.view(), first});
+              kernels.dropout(context, {from.view(), p, random, from.view(), first});
               return Outputs{y, from};
             },
             [&](const Outputs& out, const std::string& what) {
               checkAll(
                   out[0],
-                  [&](int64_t i) { return uniform(randomBlock(random, i / 4)[i % 4]) >= p ? x[i] / (1 - p) : 0; }, 2e-6, what + " " + name(type));
+                  [&](int64_t i) { return uniform(randomBlock(random, (first + i) / 4)[i % 4]) >= p ? x[i] / (1 - p) : 0; }, 2e-6, what + " " + name(type));
               check(out[0] == out[1], what + ": in place as elsewhere");
             });
       }

@@ -1,9 +1,9 @@
 /** Runs of one process and of many, and how near they are to each other. */
 import * as assert from 'uvu/assert'
 import { latestStep, openCheckpoint } from '../../src/checkpoint/index.ts'
+import { freePort } from '../../src/cli/launch/port.ts'
 import { type ParallelLayout, singleLayout, worldSize } from '../../src/parallel/index.ts'
 import { scope, zeros } from '../../src/tensor/index.ts'
-import { freePort } from '../support/port.ts'
 import { runRanks } from '../support/ranks.ts'
 import { type TrainingCase, type TrainingResult, train, wholeModel } from './training.ts'
 

@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { freePort } from '../../src/cli/launch/port.ts'
 import { completeConfig } from '../../src/models/index.ts'
 import { coordinatesOf, planLayout, rankBytes, singleLayout, worldSize } from '../../src/parallel/index.ts'
-import { freePort } from '../support/port.ts'
 import { runRanks } from '../support/ranks.ts'
 import { batch, config, type MemoryCase } from './memory-rank.ts'
 

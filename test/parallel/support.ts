@@ -1,18 +1,9 @@
 /** Worlds of several ranks, in this process or one process a rank. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../src/cli/launch/port.ts'
 import { type JoinOptions, World, type WorldEnvironment } from '../../src/parallel/index.ts'
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 export const options: JoinOptions = { version: '1.2.3', definition: 'abc', deadlineMs: 60_000 }
 

@@ -11,7 +11,10 @@ import type { TrainingCase } from './training.ts'
 const mixed: Partial<ParallelLayout> = { tensor: 2, pipeline: 2, sequenceParallel: true }
 const steps: [number, number] = [5, 3]
 
-const variants: Record<string, TrainingCase & { layout: Partial<ParallelLayout>; tolerance?: number }> = {
+const variants: Record<
+  string,
+  TrainingCase & { layout: Partial<ParallelLayout>; tolerances?: { losses: number; weights: number } }
+> = {
   'dropout, which draws by place': { layout: mixed, dropout: 'config' },
   'dropout without sequence parallelism, over data': { layout: { tensor: 2, data: 2 }, dropout: 'config' },
   'activation checkpointing': { layout: mixed, dropout: 'config', checkpointing: true },
@@ -24,16 +27,17 @@ const variants: Record<string, TrainingCase & { layout: Partial<ParallelLayout>;
   'bf16, whose sums are rounded in other places': {
     layout: { tensor: 2, pipeline: 2, data: 2, sequenceParallel: true, zero: true },
     dtype: 'bf16',
-    tolerance: 5e-2,
+    // Biases begin at 0, so what is compared of them are a few updates, each the sign of a gradient more than its size.
+    tolerances: { losses: 2e-2, weights: 0.15 },
   },
 }
 
-for (const [what, { tolerance, ...of }] of Object.entries(variants)) {
+for (const [what, { tolerances, ...of }] of Object.entries(variants)) {
   test(what, async () => {
     const [whole, dir] = [temporaryFolder(), temporaryFolder()]
     const expected = await trainWhole({ ...of, steps, dir: whole })
-    compareLosses(what, await trainParallel({ ...of, steps, dir }), expected, tolerance)
-    await compareWeights(what, dir, whole, tolerance)
+    compareLosses(what, await trainParallel({ ...of, steps, dir }), expected, tolerances?.losses)
+    await compareWeights(what, dir, whole, tolerances?.weights)
   })
 }
 

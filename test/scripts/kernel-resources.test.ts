@@ -21,6 +21,13 @@ const remarks = (symbol: string, vgprSpills = 0, scratch = 0) =>
 const assembler = (symbol: string, instructions: string[]) =>
   `\t.globl\t${symbol}\n${symbol}:                        ; @${symbol}\n${instructions.map(text => `\t${text}\n`).join('')}\ts_endpgm\n.Lfunc_end0:\n`
 
+test('remarks that name their place behind the word, as those of a build with kept files do, are read alike', () => {
+  const text = assembler('only', ['s_nop 0'])
+  const behind = remarks('only', 3).replace(/^(\S+:) remark: /gm, 'remark: $1 ')
+  assert.match(behind, /^remark: native\S+ Function Name: only/)
+  assert.equal(parseKernels('gemm/x.hip.cpp', behind, text), parseKernels('gemm/x.hip.cpp', remarks('only', 3), text))
+})
+
 test('remarks and assembler text of several kernels are read each by itself', () => {
   const words = `warning: something else\n${remarks('first')}${remarks('second', 7, 32)}4 warnings generated.\n`
   const text = `\t.text\n${assembler('first', ['v_mfma_f32_16x16x16bf16_1k v[0:3], v[4:5], v[6:7], v[0:3]', 'v_add_u32_e32 v0, v1, v2'])}${assembler('second', ['s_nop 0'])}`

@@ -36,7 +36,7 @@ Nccl openNccl(const std::vector<const char*>& files) {
                         library.function(nccl.allReduce, "ncclAllReduce") && library.function(nccl.allGather, "ncclAllGather") &&
                         library.function(nccl.reduceScatter, "ncclReduceScatter") && library.function(nccl.broadcast, "ncclBroadcast") &&
                         library.function(nccl.send, "ncclSend") && library.function(nccl.receive, "ncclRecv");
-  const std::string path = DynamicLibrary::pathOf(reinterpret_cast<const void*>(nccl.commInitRank));
+  const std::string path = library.path();
   if (!complete)
     nccl.described.error = "it lacks functions that are needed (2.7 has all)";
   else if (DynamicLibrary::twoRuntimes())

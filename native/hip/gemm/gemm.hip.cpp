@@ -132,13 +132,15 @@ void gemm(Context& context, const Gemm& gemm, const Epilogue& epilogue) {
   if (gemm.m == 0 || gemm.n == 0) return;
   if (vendorPays(gemm, epilogue) && vendorFound()) {
     Gemm product = gemm;
-    // A bias is added before rounding when it is there first.
-    const bool biased = epilogue.bias && gemm.beta == 0;
-    if (biased) {
+    product.bias = epilogue.bias;
+    if (context.gemm(product)) return;
+    if (product.bias && product.beta == 0) {
+      // A bias that is there first is added before rounding, too.
       broadcastRows(context, gemm.output, epilogue.bias, gemm.c, gemm.cStride, gemm.m, gemm.n);
+      product.bias = nullptr;
       product.beta = 1;
+      if (context.gemm(product)) return;
     }
-    if ((biased || !epilogue.bias) && context.gemm(product)) return;
   }
   const auto run = [&](const Gemm& part, const Epilogue& its) { builtinGemm(context, part, its, planGemm(context.device, part)); };
   // Rows of a transposed operand that do not move in pieces because its rows end in the middle of one: but for that end they do.

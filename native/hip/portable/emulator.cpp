@@ -19,6 +19,7 @@
 
 #include "core/error.h"
 #include "hip/portable/emulator_memory.h"
+#include "hip/portable/emulator_touches.h"
 #include "hip/portable/kernel_name.h"
 
 namespace aurora::hip::emulator {
@@ -63,21 +64,6 @@ struct Launch {
   }
 };
 
-/// Who touched two bytes of shared memory since the block's last barrier, by the number of the stretch between two barriers.
-struct Touches {
-  uint32_t written = 0, read = 0;  // stretches; those before the present one are past
-  int16_t writer = 0, reader = 0;
-  bool manyReaders = false;  // of different waves
-};
-constexpr size_t kTouchedBytes = 2;
-/// A write to bytes that another wave touched in the same stretch: a race unless it leaves them as they are.
-struct DoubtfulWrite {
-  size_t cell;
-  uint16_t before;
-  int16_t other;
-  bool afterWrite;
-};
-
 std::string place(const char* what, Site site) { return std::string(what) + " at " + site.file + ":" + std::to_string(site.line); }
 
 /// A host thread that runs blocks, with the fibers and the shared memory of one block.
@@ -97,8 +83,13 @@ class Worker {
     _longjmp(home_, kFaulted);
   }
   bool running() const { return running_; }
-  void touch(size_t at, size_t bytes, bool write);
-  void judgeDoubtful();
+  void touch(size_t at, size_t bytes, bool write) {
+    if (const auto conflict = touches_.touch(current.thread, shared_.data(), at, bytes, write)) race(*conflict);
+  }
+  /// What the running thread wrote shows when it next waits.
+  void judgeWrites() {
+    if (const auto conflict = touches_.judgeWrites(shared_.data())) race(*conflict);
+  }
   [[noreturn]] void touched(void* address) {
     address_ = address;
     _longjmp(home_, kTouched);
@@ -124,6 +115,7 @@ class Worker {
   bool runBlock();
   std::optional<Failure> stuck() const;
   std::string whereIs(const Fiber& fiber) const;
+  [[noreturn]] void race(const Conflict&);
 
   jmp_buf home_;
   bool running_ = false;
@@ -134,16 +126,7 @@ class Worker {
   std::vector<Fiber> fibers_;
   std::vector<std::byte> payloads_ = std::vector<std::byte>(2 * kMaxBlockThreads * kMaxPayload);
   GuardedMemory shared_{kMaxSharedBytes};
-  uint32_t stretch_ = 0;
-  std::vector<Touches> touches_{kMaxSharedBytes / kTouchedBytes};
-  std::vector<DoubtfulWrite> doubtful_;  // of the thread that runs
-
-  uint16_t valueOf(size_t cell) const {
-    uint16_t value;
-    memcpy(&value, shared_.data() + cell * kTouchedBytes, sizeof value);
-    return value;
-  }
-  [[noreturn]] void race(size_t cell, const char* done, int16_t other, bool afterWrite);
+  Touches touches_{kMaxSharedBytes};
 };
 
 thread_local Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
@@ -179,7 +162,7 @@ void Worker::enter() {
   while (true) {
     self.suspend(fiber, State::ended);
     self.launch_->body(self.launch_->arguments);
-    self.judgeDoubtful();
+    self.judgeWrites();
   }
 }
 
@@ -209,8 +192,8 @@ void Worker::run(Launch& launch) {
     shared_.resize(launch.sharedBytes);
     current.shared = shared_.data();
     current.sharedBytes = launch.sharedBytes;
-    ++stretch_;
-    doubtful_.clear();
+    touches_.nextStretch();
+    touches_.forgetWrites();
     for (int i = 0; i < launch.threads; ++i) {
       Fiber& fiber = fibers_[static_cast<size_t>(i)];
       fiber.state = State::ready;
@@ -248,29 +231,7 @@ bool Worker::runBlock() {
       return false;
     }
     for (int i = 0; i < launch_->threads; ++i) fibers_[static_cast<size_t>(i)].state = State::ready;
-    ++stretch_;
-  }
-}
-
-/// Waves run one after another, so that what this one finds in the present stretch was done by one that has gone on to the next barrier.
-void Worker::touch(size_t at, size_t bytes, bool write) {
-  const auto mine = static_cast<int16_t>(current.thread);
-  const auto otherWave = [&](int16_t thread) { return thread / kWave != mine / kWave; };
-  for (size_t cell = at / kTouchedBytes; cell <= (at + bytes - 1) / kTouchedBytes; ++cell) {
-    Touches& touches = touches_[cell];
-    const bool readBefore = touches.read == stretch_, writtenBefore = touches.written == stretch_;
-    const bool afterWrite = writtenBefore && otherWave(touches.writer);
-    const bool afterRead = readBefore && (touches.manyReaders || otherWave(touches.reader));
-    if (afterWrite && !write) race(cell, "reads", touches.writer, true);
-    if (write && (afterWrite || afterRead)) doubtful_.push_back({cell, valueOf(cell), afterWrite ? touches.writer : touches.reader, afterWrite});
-    if (write) {
-      touches.written = stretch_;
-      touches.writer = mine;
-    } else {
-      touches.manyReaders = readBefore && (touches.manyReaders || otherWave(touches.reader));
-      touches.read = stretch_;
-      touches.reader = mine;
-    }
+    touches_.nextStretch();
   }
 }
 
@@ -300,20 +261,13 @@ bool Worker::waveMet(int wave) {
   return true;
 }
 
-/// The hooks are called before a write; what it changed shows when the thread next waits.
-void Worker::judgeDoubtful() {
-  for (const DoubtfulWrite& write : doubtful_)
-    if (valueOf(write.cell) != write.before) race(write.cell, "changes", write.other, write.afterWrite);
-  doubtful_.clear();
-}
-
-void Worker::race(size_t cell, const char* done, int16_t other, bool afterWrite) {
-  const Fiber &here = currentFiber(), &there = fibers_[static_cast<size_t>(other)];
+void Worker::race(const Conflict& conflict) {
+  const Fiber &here = currentFiber(), &there = fibers_[static_cast<size_t>(conflict.other)];
   const std::string after = here.operation ? place(here.operation, here.site) : "the kernel's start";
   const std::string before = there.state == State::ended ? "its end" : place(there.operation, there.site);
   fault("a blockSync between accesses of two waves to shared memory, one of which writes",
-        "thread " + std::to_string(current.thread) + " after " + after + " " + done + " byte " + std::to_string(cell * kTouchedBytes) +
-            ", which thread " + std::to_string(other) + (afterWrite ? " wrote" : " read") + " before " + before);
+        "thread " + std::to_string(current.thread) + " after " + after + (conflict.changes ? " changes" : " reads") + " byte " + std::to_string(conflict.byte) +
+            ", which thread " + std::to_string(conflict.other) + (conflict.afterWrite ? " wrote" : " read") + " before " + before);
 }
 
 std::string Worker::whereIs(const Fiber& fiber) const {
@@ -404,7 +358,7 @@ std::string blockText(const Launch& launch, int64_t block) {
 thread_local Current current __attribute__((tls_model("initial-exec")));
 
 void barrier(Site site) {
-  worker->judgeDoubtful();
+  worker->judgeWrites();
   Fiber& fiber = worker->currentFiber();
   fiber.operation = "blockSync";
   fiber.site = site;
@@ -412,7 +366,7 @@ void barrier(Site site) {
 }
 
 std::byte* meet(const char* operation, const void* payload, size_t bytes, Site site, void (*complete)(std::byte*)) {
-  worker->judgeDoubtful();
+  worker->judgeWrites();
   Fiber& fiber = worker->currentFiber();
   std::byte* all = worker->payloads(current.thread / kWave, fiber.parity);
   memcpy(all + static_cast<size_t>(current.thread % kWave) * bytes, payload, bytes);

@@ -18,9 +18,9 @@ DynamicLibrary::DynamicLibrary(const std::vector<const char*>& files) {
 
 void* DynamicLibrary::symbol(const char* name) const { return opened_ ? dlsym(opened_, name) : nullptr; }
 
-std::string DynamicLibrary::pathOf(const void* function) {
-  Dl_info info;
-  return function && dladdr(function, &info) && info.dli_fname ? info.dli_fname : "";
+std::string DynamicLibrary::path() const {
+  link_map* map = nullptr;
+  return opened_ && dlinfo(opened_, RTLD_DI_LINKMAP, &map) == 0 ? map->l_name : "";
 }
 
 bool DynamicLibrary::twoRuntimes() {

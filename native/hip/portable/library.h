@@ -9,6 +9,7 @@ namespace aurora::hip {
 
 class DynamicLibrary {
  public:
+  DynamicLibrary() = default;
   /// Opens the first of `files` that the loader finds.
   explicit DynamicLibrary(const std::vector<const char*>& files);
 
@@ -21,8 +22,8 @@ class DynamicLibrary {
     pointer = reinterpret_cast<Function>(symbol(name));
     return pointer != nullptr;
   }
-  /// The file that a function came from.
-  static std::string pathOf(const void* function);
+  /// The file that was opened; "" without one.
+  std::string path() const;
   /// Whether the program holds two of the vendor's run-times: memory and streams of one mean nothing to the other.
   static bool twoRuntimes();
 

@@ -1,7 +1,5 @@
 /** `aurora launch`: a command as a parallel job of several processes on this machine. */
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import colours from 'picocolors'
@@ -10,6 +8,7 @@ import { programOf, Resumption } from '../launch/command.ts'
 import { LocalJob } from '../launch/job.ts'
 import { Keeper } from '../launch/keeper.ts'
 import { JobOutput } from '../launch/output.ts'
+import { freePort } from '../launch/port.ts'
 
 interface LaunchFlags {
   nproc: number
@@ -127,15 +126,6 @@ function ranksOf(
     const rank = node * nproc + local
     return { rank, variables: variables(local, rank) }
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function portNumber(text: string): number {

@@ -44,7 +44,7 @@ export class Dropout {
   }
 
   #drop(x: Tensor, rate: number, layer: number, where: keyof typeof place): Tensor {
-    return rate > 0 ? dropout(x, rate, this.#words(layer, where), this.#firstRow * x.shape[1]!) : x
+    return rate > 0 ? dropout(x, rate, this.#words(layer, where), this.#firstRow && (this.#firstRow * x.size) / x.shape[0]!) : x
   }
 
   /** Purposes stay below 256; layer and place go above. */

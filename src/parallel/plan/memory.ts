@@ -71,8 +71,8 @@ export function rankBytes(
   const owned = zero ? Math.ceil(count / data) : count
   const boundary = (rows / rowShards) * config.nEmbd * elementBytes[dtype]
   const activations = activationBytes(config, layout, rank, dtype)
-  // Updated shards are gathered when the activations are gone: only what is more than these adds to the peak.
-  const gathered = zero && data > 1 ? Math.min(count, bucketElements) * elementBytes[dtype] : 0
+  // Updated shards are gathered, some at a time, when the activations are gone: only what is more than these adds to the peak.
+  const gathered = zero && data > 1 ? Math.min(count, bucketElements(count)) * elementBytes[dtype] : 0
   const bytes = {
     parameters: count * elementBytes[dtype],
     gradients: count * 4,

@@ -17,13 +17,14 @@ struct Problem {
   std::vector<int32_t> firstRow;  // [N]
   double scale = 0.3;
   RandomKey random = randomKey();
+  int64_t firstHead = between(0, 1) * between(1, 1000);
 
   int64_t positions() const { return static_cast<int64_t>(firstRow.size()); }
   int64_t outputs() const { return layout.heads * layout.width; }
   int64_t first(int64_t i) const { return std::clamp<int64_t>(firstRow[i], 0, i); }
   double dropoutFactor(int64_t head, int64_t i, int64_t j) const {
     if (dropout == 0) return 1;
-    const uint64_t element = static_cast<uint64_t>((head * positions() + i) * positions() + j);
+    const uint64_t element = static_cast<uint64_t>(((firstHead + head) * positions() + i) * positions() + j);
     return uniform(randomBlock(random, element / 4)[element % 4]) >= dropout ? 1 / (1 - dropout) : 0;
   }
   Numbers firsts() const {
@@ -127,10 +128,10 @@ void testTraining(const Problem& problem) {
     const auto once = [&] {
       const View y = bench.tensor(Numbers(problem.dtype, {n, problem.outputs()}));
       const View logSumExp = bench.tensor(Numbers(DType::f32, {problem.layout.heads, n}));
-      bench.backend().attention(bench.stream(), {x, firstRow, problem.layout, problem.scale, problem.dropout, problem.random, y, logSumExp});
+      bench.backend().attention(bench.stream(), {x, firstRow, problem.layout, problem.scale, problem.dropout, problem.random, y, logSumExp, problem.firstHead});
       const View dqkv = bench.tensor(Numbers(problem.dtype, qkv.shape));
       bench.backend().attentionBackward(bench.stream(),
-                                        {gradient, x, firstRow, y, logSumExp, problem.layout, problem.scale, problem.dropout, problem.random, dqkv});
+                                        {gradient, x, firstRow, y, logSumExp, problem.layout, problem.scale, problem.dropout, problem.random, dqkv, problem.firstHead});
       return Outputs{bench.read(y), bench.read(logSumExp), bench.read(dqkv)};
     };
     const Outputs found = once();
@@ -181,7 +182,7 @@ void testRanges() {
       for (int32_t& first : firstRow) first = static_cast<int32_t>(between(-5, n));
     Bench bench(hip::open(0));
     const View first = bench.tensor(Problem{layout, DType::f32, 0, firstRow}.firsts());
-    const flash::Problem<float> problem(nullptr, first, layout, 1, 0, {});
+    const flash::Problem<float> problem(nullptr, first, layout, 1, 0, {}, 0);
     const int64_t rowBlocks = Block::grid(problem).x, keyBlocks = (n + keys - 1) / keys;
     const View ofRows = bench.tensor(Numbers(DType::i32, {rowBlocks, 2})), ofKeys = bench.tensor(Numbers(DType::i32, {keyBlocks})),
                lowest = bench.tensor(Numbers(DType::i32, {(n + flash::kStretch - 1) / flash::kStretch}));

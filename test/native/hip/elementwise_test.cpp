@@ -182,6 +182,19 @@ void testStreams() {
   check(!ran && second->record()->done(), "a closed stream takes no work, and nobody waits for it");
 }
 
+/// Of a part of a tensor, too: `first` is where it begins.
+void testDropout() {
+  for (DType type : kFloats) {
+    const Numbers x = Numbers::normal(type, {between(1, 5000)});
+    const Dropout of{{}, between(0, 1) * 0.3, randomKey(), {}, 4 * between(0, int64_t{1} << between(0, 40))};
+    agree(std::string("dropout of ") + name(type), [&](Bench& bench) {
+      const View from = bench.tensor(x), y = bench.tensor(Numbers(type, x.shape));
+      bench.backend().dropout(bench.stream(), {from, of.p, of.random, y, of.first});
+      return Outputs{bench.read(y)};
+    });
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -192,5 +205,6 @@ int main() {
   testRows();
   testBadIndices();
   testStreams();
+  testDropout();
   return finish("GPU elementwise");
 }

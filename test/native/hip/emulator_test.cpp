@@ -1,6 +1,9 @@
 // The emulator catches what a GPU would let pass: each mistake is made here on purpose, and its launch must say so.
-#include <csignal>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <csetjmp>
+#include <csignal>
 #include <functional>
 
 #include "check.h"
@@ -195,10 +198,13 @@ sigjmp_buf outside;
 
 /// Faults of the program's own go to the handler that was there before the emulator's.
 void otherFaultsPassThrough() {
+  const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* const forbidden = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (sigsetjmp(outside, 1) == 0) {
-    *reinterpret_cast<volatile int*>(8) = 1;
+    *static_cast<volatile int*>(forbidden) = 1;
     check(false, "a fault of the program is a fault");
   }
+  munmap(forbidden, bytes);
 }
 
 AURORA_KERNEL(kThreads) void reduces(float* y, double* wide, uint32_t* counter, uint64_t* lowest) {
