@@ -7,8 +7,11 @@ import type { Tensor } from '../tensor/index.ts'
 export interface RowExchange {
   /** All rows of the product's input: x itself, or a fresh tensor of the rows of all ranks. */
   gather(x: Tensor): Tensor
-  /** Takes over this rank's share of the gradient of all rows, and gives the gradient of x. */
-  reduce(share: Tensor): Tensor
+  /**
+   * Takes over this rank's share of the gradient of all rows, and gives the gradient of x.
+   * @param meanwhile enqueues work that needs neither, to go on beside the exchange
+   */
+  reduce(share: Tensor, meanwhile?: () => void): Tensor
 }
 
 /** Calls `fn` with all rows of x, and frees them if they were gathered for it. */

@@ -35,15 +35,21 @@ export function linear(
     [x, weight, bias],
     y,
     ([dy], grads) => {
-      const backward = (rows: Tensor, drows: Tensor | undefined) => {
-        const [dweight, dbias] = [idOf(grads.main(weight)), idOf(grads.main(bias))]
+      const backward = (rows: Tensor, drows: Tensor | undefined, parameters: boolean) => {
+        const [dweight, dbias] = parameters ? [idOf(grads.main(weight)), idOf(grads.main(bias))] : [0, 0]
+        if (!drows && !dweight && !dbias) return
         native.linearBackward(dy!.id, rows.id, weight.id, idOf(preactivation), code, idOf(drows), dweight, dbias)
       }
-      if (!exchange) return backward(x, grads.into(x))
+      if (!exchange) return backward(x, grads.into(x), true)
       withRows(exchange, x, rows => {
-        const share = grads.wants(x) ? emptyLike(rows) : undefined
-        backward(rows, share)
-        if (share) grads.give(exchange.reduce(share), x)
+        if (!grads.wants(x)) return backward(rows, undefined, true)
+        const share = emptyLike(rows)
+        backward(rows, share, false)
+        // The parameters' gradients are computed while the ranks exchange the input's.
+        grads.give(
+          exchange.reduce(share, () => backward(rows, undefined, true)),
+          x,
+        )
       })
     },
     preactivation ? [x, preactivation] : [x],

@@ -35,7 +35,7 @@ export interface GroupOptions {
 
 /**
  * Some ranks of the world that communicate. Its collectives enqueue on the device's current stream and return: what is enqueued there later finds
- * them done. Inside `beside` they enqueue on the group's own stream, to run while the current one goes on; one group uses one of the two ways.
+ * them done. Inside `beside` they enqueue on the group's own stream, to run while the current one goes on; what a group does beside is waited for before it does anything else.
  * All members call the same collectives in the same order, with tensors of equal dtypes and sizes. Floating-point sums are in order of the members, so
  * that every member gets the same bits every time ('nccl': the same on every member, in NCCL's own order).
  *

@@ -67,7 +67,7 @@ export async function connectGroups(layout: ParallelLayout, options: ConnectOpti
       embedding,
       links,
       async synchronize() {
-        const beside = [data!, links?.forwardOut, links?.backwardOut]
+        const beside = [tensor!, data!, links?.forwardOut, links?.backwardOut]
         await Promise.all(beside.map(group => group?.synchronize()))
       },
       abort(reason) {

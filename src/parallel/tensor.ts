@@ -28,14 +28,16 @@ export class TensorParallel implements RowExchange {
     return rows
   }
 
-  reduce(share: Tensor): Tensor {
-    if (!this.sequence) {
-      this.group.allReduce(share)
-      return share
-    }
-    const own = emptyLike(share, [share.shape[0]! / this.group.size, share.shape[1]!])
-    this.group.reduceScatter(share, own)
-    share.dispose()
+  reduce(share: Tensor, meanwhile?: () => void): Tensor {
+    const { group } = this
+    const own = this.sequence ? emptyLike(share, [share.shape[0]! / group.size, share.shape[1]!]) : share
+    const exchange = () => (this.sequence ? group.reduceScatter(share, own) : group.allReduce(share))
+    if (meanwhile) {
+      const pending = group.beside(exchange)
+      meanwhile()
+      pending.wait()
+    } else exchange()
+    if (own !== share) share.dispose()
     return own
   }
 
