@@ -6,6 +6,8 @@ import * as assert from 'uvu/assert'
 import { AuroraError } from '../../src/errors.ts'
 import { World } from '../../src/parallel/index.ts'
 import { RunningClock } from '../../src/parallel/rendezvous/clock.ts'
+import { Coordinator } from '../../src/parallel/rendezvous/coordinator.ts'
+import { enter } from '../../src/parallel/rendezvous/enter.ts'
 import { refuses } from '../support/refuses.ts'
 import { job, options, pause, processes, type RankProcess, type Words, worlds } from './support.ts'
 
@@ -106,6 +108,16 @@ test('large gifts', async () => {
     assert.ok(parts.every((part, rank) => Buffer.compare(part, large(rank)) === 0))
   }
   await Promise.all(all.map(world => world.close()))
+})
+
+test('a rank that does not fit comes before rank 0 has connected to itself: rank 0 hears of it, too', async () => {
+  const [zero, one] = await job(2)
+  const limits = { version: '1', deadlineMs: 60_000, joinMs: 3000 }
+  const join = (environment: typeof zero, definition: string) => () =>
+    enter(environment!, { ...limits, definition }, undefined, () => assert.unreachable('joined'))
+  await Coordinator.listen(zero!, { ...limits, definition: 'abc' })
+  await refuses(join(one, 'xyz'), 'ERR_WORLD', /rank 1 of 2 .* does not fit the job: its definition/)
+  await refuses(join(zero, 'abc'), 'ERR_WORLD', /rank 1 of 2 .* does not fit the job: its definition/)
 })
 
 test('a rank that does not fit: all get the same error, the late one too', async () => {

@@ -112,6 +112,7 @@ export class Coordinator {
   /** Rank 0 itself cannot go on, before it has joined. */
   fail(error: unknown): void {
     this.#fail(toldError({ rank: 0, size: this.#members.length, ...this.#self() }, this.at, failureOf(error)))
+    this.#tell(0)
   }
 
   #greet(connection: Connection): void {
@@ -284,7 +285,6 @@ export class Coordinator {
     this.#failure = failure
     // Ranks that are still on their way get the same error instead of a port where nobody listens.
     this.#hold = setTimeout(() => this.#stop(), started ? 0 : Math.min(this.#options.joinMs, 5000))
-    this.#tell(0)
     for (const [rank, member] of this.#members.entries()) {
       if (!member) continue
       member.connection.send({ kind: 'failed', error: failure })
