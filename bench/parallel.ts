@@ -19,12 +19,12 @@ interface Contest {
   bound?: number
 }
 
-const config: Partial<GPTBigCodeConfig> = { nLayer: 4, nEmbd: 1024, nHead: 8, vocabSize: 4096, nPositions: 128 }
-const whole: Case = { config, dtype: 'f32', length: 128, sequences: 8, microBatch: 1, checkpointing: false, steps: 2 }
+const config: Partial<GPTBigCodeConfig> = { nLayer: 4, nEmbd: 768, nHead: 12, vocabSize: 4096, nPositions: 256 }
+const whole: Case = { config, dtype: 'f32', length: 256, sequences: 8, microBatch: 1, checkpointing: false, steps: 2 }
 /** Small, for its memory is a matter of counting. */
 const held: Case = {
   ...whole,
-  config: { nLayer: 4, nEmbd: 256, nHead: 4, vocabSize: 4096, nPositions: 128 },
+  config: { nLayer: 4, nEmbd: 256, nHead: 4, vocabSize: 4096, nPositions: 256 },
   sequences: 8,
   steps: 1,
 }
