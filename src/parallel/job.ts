@@ -122,6 +122,7 @@ async function endJob(world: World, deadlineMs: number, error: unknown): Promise
   if (isConsequence) await aborted(failed, deadlineMs)
   world.fail(error)
   await aborted(failed, 2 * deadlineMs)
+  await world.settled()
   return isConsequence && failed.aborted ? failed.reason : error
 }
 

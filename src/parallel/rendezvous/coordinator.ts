@@ -1,4 +1,5 @@
 /** What rank 0 runs for the job: it admits the ranks, hands their bytes round, listens whether they live, and tells all what failed. */
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import * as z from 'zod'
 import { AuroraError } from '../../errors.ts'
@@ -291,6 +292,20 @@ export class Coordinator {
       member.connection.finish()
       this.#tell(rank)
     }
+  }
+
+  /** When every rank has closed its connection, after a failure: it has read the reason by then. Resolves after `mostMs` in any case. */
+  async settled(mostMs: number): Promise<void> {
+    const sockets = this.#members.flatMap(member =>
+      member && !member.connection.socket.closed ? [member.connection.socket] : [],
+    )
+    let timer: NodeJS.Timeout | undefined
+    // The timer keeps the process alive meanwhile, which the sockets do not.
+    const late = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, mostMs)
+    })
+    await Promise.race([Promise.all(sockets.map(socket => once(socket, 'close'))), late])
+    clearTimeout(timer)
   }
 
   #tell(rank: number): void {

@@ -167,6 +167,11 @@ export class World {
     this.#connection.send({ kind: 'fail', at: this.#at, error: failureOf(error), judged: false })
   }
 
+  /** After a failure: rank 0 has told the others, who would otherwise find it gone without a word. Two seconds at most. */
+  async settled(): Promise<void> {
+    await this.#coordinator?.settled(2000)
+  }
+
   /** Leaves the job when all ranks have come to do so; immediately, when it has failed. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
