@@ -46,8 +46,8 @@ double run(const std::shared_ptr<gloo::Context>& context, Order order) {
 }  // namespace
 
 int main() {
-  char name[] = "/tmp/aurora-gloo-XXXXXX";
-  if (!mkdtemp(name)) return 1;
+  std::string name = std::filesystem::temp_directory_path() / "aurora-gloo-XXXXXX";
+  if (!mkdtemp(name.data())) return 1;
   int ends[2];
   if (pipe(ends) != 0) return 1;
   std::signal(SIGPIPE, SIG_IGN);

@@ -5,7 +5,7 @@ import { GradientBuffer } from './gradients.ts'
 import { decaysByDefault, type Initial, namedSpecs, Parameter, type ParameterSpec, type ParameterTree } from './parameter.ts'
 
 /** Every parameter begins at a multiple of this many elements: aligned for vector loads and for cutting into shards. */
-const alignment = 32
+export const alignment = 32
 
 /** Adjacent trainable parameters with equal decay: one range for the optimizer and for gradient buffers. */
 export interface Segment {

@@ -3,7 +3,7 @@
  * tied embedding over first and last stage, of everything over the data-parallel group. With ZeRO-1 (arXiv 1910.02054) the last sum leaves each
  * rank only the shard that it updates, and updated shards are gathered.
  */
-import type { GradientBuffer, Piece } from '../nn/index.ts'
+import { alignment, type GradientBuffer, type Piece } from '../nn/index.ts'
 import { l2Norm } from '../ops/index.ts'
 import type { Interval } from '../optim/index.ts'
 import { copy, empty, keep, scope, sizeOf, type Tensor } from '../tensor/index.ts'
@@ -15,9 +15,6 @@ import type { ModelPart, PartParameter } from './part.ts'
 export function bucketElements(elements: number): number {
   return Math.min(2 ** 24, Math.max(2 ** 12, Math.ceil(elements / 8)))
 }
-
-/** As parameters lie in the flat buffers: shards begin at multiples of it. */
-const alignment = 32
 
 /** What is summed over the data-parallel group at once, and the parameters that lie in it. */
 interface Bucket extends Interval {

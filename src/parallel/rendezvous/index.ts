@@ -1,2 +1,2 @@
 export { RankFailure } from './failure.ts'
-export { type Exchange, type JoinOptions, World } from './world.ts'
+export { type JoinOptions, World } from './world.ts'

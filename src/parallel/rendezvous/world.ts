@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { AuroraError } from '../../errors.ts'
 import type { WorldEnvironment } from '../environment.ts'
+import type { Exchange } from '../group.ts'
 import { RunningClock } from './clock.ts'
 import type { Connection } from './connection.ts'
 import { beatInterval, Coordinator, type JobOptions } from './coordinator.ts'
@@ -9,9 +10,6 @@ import { Deferred } from './deferred.ts'
 import { enter } from './enter.ts'
 import { endedWithoutWord, errorSchema, type Failure, failureOf, type Identity, silent, toError, wrongWords } from './failure.ts'
 import { read } from './frames.ts'
-
-/** All members give bytes under a key, and each gets everybody's, in order of `ranks`. */
-export type Exchange = (key: string, ranks: readonly number[], bytes: Uint8Array) => Promise<Uint8Array[]>
 
 export interface JoinOptions {
   /** Of the package; the same on every rank. */
