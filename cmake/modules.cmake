@@ -68,8 +68,12 @@ if(AURORA_GLOO_INCLUDE AND AURORA_GLOO_LIBRARY AND (CMAKE_JS_VERSION OR AURORA_T
     ${native}/comm/gloo/channel.cpp
     ${native}/comm/gloo/communicator.cpp
     ${native}/comm/gloo/network.cpp
+    ${native}/comm/gloo/operations.cpp
     ${native}/comm/gloo/reduce.cpp
     ${native}/comm/gloo/sender.cpp
+    ${native}/comm/gloo/shared_channel.cpp
+    ${native}/comm/gloo/shared_memory.cpp
+    ${native}/comm/gloo/socket_channel.cpp
   )
   set_source_files_properties(${native}/comm/gloo/reduce.cpp PROPERTIES COMPILE_OPTIONS -O3)
   target_include_directories(aurora_gloo_objects SYSTEM PUBLIC ${AURORA_GLOO_INCLUDE})

@@ -1,4 +1,5 @@
-// Communicators: a group of one, and Gloo's with several ranks in threads of one process, against references in rank order.
+// Communicators: a group of one, and Gloo's with several ranks in threads of one process, through shared memory and over sockets, against references in
+// rank order.
 #include "comm/communicator.h"
 
 #include <signal.h>
@@ -481,23 +482,26 @@ int main() {
   wrongCallsAreRefused();
 #ifdef AURORA_GLOO
   specialValuesReduce();
-  for (int ranks = 2; ranks <= 5; ++ranks) {
-    World world(ranks);
-    const int64_t chunk = static_cast<int64_t>(comm::Channel::kChunk);
-    for (int64_t size : {int64_t{0}, int64_t{1}, int64_t{7}, int64_t{64}, static_cast<int64_t>(engine() % 5000), chunk / 4 - 1, chunk / 4 * ranks + 3,
-                         static_cast<int64_t>(engine() % 500000)})
-      reductionsAreInRankOrder(engine, world, size);
-    for (int64_t size : {int64_t{0}, int64_t{5}, static_cast<int64_t>(engine() % 5000), chunk + 1, static_cast<int64_t>(engine() % 500000)}) {
-      dataMovesUnchanged(engine, world, size);
-      messagesDoNotWaitForEachOther(engine, world, size * 7);
+  for (const char* sharedMemory : {"1", "0"}) {
+    setenv("AURORA_SHARED_MEMORY", sharedMemory, 1);
+    for (int ranks = 2; ranks <= 5; ++ranks) {
+      World world(ranks);
+      const int64_t chunk = static_cast<int64_t>(comm::Channel::kChunk);
+      for (int64_t size : {int64_t{0}, int64_t{1}, int64_t{7}, int64_t{64}, static_cast<int64_t>(engine() % 5000), chunk / 4 - 1, chunk / 4 * ranks + 3,
+                           static_cast<int64_t>(engine() % 500000)})
+        reductionsAreInRankOrder(engine, world, size);
+      for (int64_t size : {int64_t{0}, int64_t{5}, static_cast<int64_t>(engine() % 5000), chunk + 1, static_cast<int64_t>(engine() % 500000)}) {
+        dataMovesUnchanged(engine, world, size);
+        messagesDoNotWaitForEachOther(engine, world, size * 7);
+      }
     }
+    anAbortWakesWhoWaits();
+    aTimeoutNamesTheRank();
+    whatDoesNotFitFails();
+    lastWordsAreHeard();
+    wrongAddressesAreRefused();
+    manyGroupsOfTheSameRanks();
   }
-  anAbortWakesWhoWaits();
-  aTimeoutNamesTheRank();
-  whatDoesNotFitFails();
-  lastWordsAreHeard();
-  wrongAddressesAreRefused();
-  manyGroupsOfTheSameRanks();
 #endif
   return finish("comm_test");
 }

@@ -10,53 +10,61 @@ import type { Scenario } from './ranks/failure.ts'
 
 const script = (name: string) => new URL(`./ranks/${name}.ts`, import.meta.url).href
 
-for (const size of [2, 3])
-  test(`collectives of ${size} processes`, async () => {
-    const count = 1 + Math.floor(Math.random() * 3000)
-    const about = `${count} elements`
-    const results = await runRanks<{ count: number }, Collectives>(size, script('collectives'), { count })
-    const value = (rank: number, i: number) => (i % 97) * (rank + 1)
-    const range = (length: number, of: (i: number) => number) => Array.from({ length }, (_, i) => of(i))
-    const members = range(size, rank => rank + 1).reduce((sum, member) => sum + member, 0)
-    const sum = range(count, i => value(0, i) * members)
-    for (let rank = 0; rank < size; rank++) {
-      const place = size - 1 - rank
-      const worldRank = (of: number) => size - 1 - of
-      const found = results[rank]!
-      assert.equal(found.sum, sum, about)
-      assert.equal(
-        found.max,
-        range(count, i => value(size - 1, i)),
-        about,
-      )
-      assert.equal(
-        found.gathered,
-        range(size * count, i => value(worldRank(Math.floor(i / count)), i % count)),
-        about,
-      )
-      assert.equal(
-        found.gatheredInPlace,
-        range(size * count, i => value(worldRank(Math.floor(i / count)), i)),
-        about,
-      )
-      assert.equal(
-        found.scattered,
-        range(count, i => value(0, place * count + i) * members),
-        about,
-      )
-      assert.equal(
-        found.broadcast,
-        range(count, i => value(0, i)),
-        about,
-      )
-      assert.equal(found.received, sum, about)
-      const factor = (size / 2) ** 7 / 2
-      assert.ok(
-        found.ordered.every((x, i) => x === sum[i]! * factor),
-        about,
-      )
-    }
-  })
+/** How processes of one machine reach each other. */
+const ways = [
+  { name: 'through shared memory', env: { AURORA_SHARED_MEMORY: '1' } },
+  { name: 'over sockets', env: { AURORA_SHARED_MEMORY: '0' } },
+]
+type Way = (typeof ways)[number]
+
+for (const way of ways)
+  for (const size of [2, 3])
+    test(`collectives of ${size} processes ${way.name}`, async () => {
+      const count = 1 + Math.floor(Math.random() * 3000)
+      const about = `${count} elements`
+      const results = await runRanks<{ count: number }, Collectives>(size, script('collectives'), { count }, way)
+      const value = (rank: number, i: number) => (i % 97) * (rank + 1)
+      const range = (length: number, of: (i: number) => number) => Array.from({ length }, (_, i) => of(i))
+      const members = range(size, rank => rank + 1).reduce((sum, member) => sum + member, 0)
+      const sum = range(count, i => value(0, i) * members)
+      for (let rank = 0; rank < size; rank++) {
+        const place = size - 1 - rank
+        const worldRank = (of: number) => size - 1 - of
+        const found = results[rank]!
+        assert.equal(found.sum, sum, about)
+        assert.equal(
+          found.max,
+          range(count, i => value(size - 1, i)),
+          about,
+        )
+        assert.equal(
+          found.gathered,
+          range(size * count, i => value(worldRank(Math.floor(i / count)), i % count)),
+          about,
+        )
+        assert.equal(
+          found.gatheredInPlace,
+          range(size * count, i => value(worldRank(Math.floor(i / count)), i)),
+          about,
+        )
+        assert.equal(
+          found.scattered,
+          range(count, i => value(0, place * count + i) * members),
+          about,
+        )
+        assert.equal(
+          found.broadcast,
+          range(count, i => value(0, i)),
+          about,
+        )
+        assert.equal(found.received, sum, about)
+        const factor = (size / 2) ** 7 / 2
+        assert.ok(
+          found.ordered.every((x, i) => x === sum[i]! * factor),
+          about,
+        )
+      }
+    })
 
 interface Failure {
   code: string
@@ -64,8 +72,8 @@ interface Failure {
   milliseconds: number
 }
 
-async function failuresOf(scenario: Scenario, whenReady?: (processes: { kill(signal: 'SIGKILL'): void }[]) => void) {
-  const running = startRanks<{ scenario: Scenario }, Failure[]>(3, script('failure'), { scenario })
+async function failuresOf(way: Way, scenario: Scenario, whenReady?: (processes: { kill(signal: 'SIGKILL'): void }[]) => void) {
+  const running = startRanks<{ scenario: Scenario }, Failure[]>(3, script('failure'), { scenario }, way)
   await running.report(2)
   whenReady?.(running.processes)
   return running.outcomes
@@ -80,42 +88,44 @@ function failsTwice(failures: Failure[] | undefined, message: RegExp, millisecon
   }
 }
 
-test('a killed process is an error on the others, at once', async () => {
-  const outcomes = await failuresOf('kill', processes => processes[2]!.kill('SIGKILL'))
-  assert.is(outcomes[2]!.signal, 'SIGKILL')
-  for (const { result, exitCode } of outcomes.slice(0, 2)) {
-    assert.is(exitCode, 0)
-    // One of the two may see the other give up first.
-    failsTwice(result, /allReduce: communication failed; expected .*rank [012] of group 'world'; found .*connection/)
-  }
-  assert.ok(outcomes.some(({ result }) => /rank 2/.test(result?.[0]?.message ?? '')))
-})
+for (const way of ways) {
+  test(`a killed process is an error on the others, at once, ${way.name}`, async () => {
+    const outcomes = await failuresOf(way, 'kill', processes => processes[2]!.kill('SIGKILL'))
+    assert.is(outcomes[2]!.signal, 'SIGKILL')
+    for (const { result, exitCode } of outcomes.slice(0, 2)) {
+      assert.is(exitCode, 0)
+      // One of the two may see the other give up first.
+      failsTwice(result, /allReduce: communication failed; expected .*rank [012] of group 'world'; found .*connection/)
+    }
+    assert.ok(outcomes.some(({ result }) => /rank 2/.test(result?.[0]?.message ?? '')))
+  })
 
-test('an aborted group fails on every member', async () => {
-  const outcomes = await failuresOf('abort')
-  for (const { result } of outcomes.slice(0, 2)) failsTwice(result, /connection that ended/)
-  assert.is(outcomes[2]!.result as unknown, 'left')
-})
+  test(`an aborted group fails on every member, ${way.name}`, async () => {
+    const outcomes = await failuresOf(way, 'abort')
+    for (const { result } of outcomes.slice(0, 2)) failsTwice(result, /connection that ended/)
+    assert.is(outcomes[2]!.result as unknown, 'left')
+  })
 
-test('a member that does not come is waited for until the timeout, and named', async () => {
-  const outcomes = await failuresOf('late')
-  assert.ok(outcomes.some(({ result }) => /from rank 2 of group 'world' within 500 ms/.test(result?.[0]?.message ?? '')))
-  for (const { result } of outcomes.slice(0, 2)) failsTwice(result, /rank [012] of group 'world'/)
-})
+  test(`a member that does not come is waited for until the timeout, and named, ${way.name}`, async () => {
+    const outcomes = await failuresOf(way, 'late')
+    assert.ok(outcomes.some(({ result }) => /from rank 2 of group 'world' within 500 ms/.test(result?.[0]?.message ?? '')))
+    for (const { result } of outcomes.slice(0, 2)) failsTwice(result, /rank [012] of group 'world'/)
+  })
 
-test('a process may exit while a collective blocks', async () => {
-  const outcomes = await failuresOf('exit')
-  assert.equal(
-    outcomes.map(({ exitCode }) => exitCode),
-    [0, 4, 3],
-  )
-  failsTwice(outcomes[0]!.result, /connection/)
-})
+  test(`a process may exit while a collective blocks, ${way.name}`, async () => {
+    const outcomes = await failuresOf(way, 'exit')
+    assert.equal(
+      outcomes.map(({ exitCode }) => exitCode),
+      [0, 4, 3],
+    )
+    failsTwice(outcomes[0]!.result, /connection/)
+  })
 
-test('a closed member is an error on the others', async () => {
-  const outcomes = await failuresOf('close')
-  for (const { result } of outcomes.slice(0, 2)) failsTwice(result, /connection that ended/)
-})
+  test(`a closed member is an error on the others, ${way.name}`, async () => {
+    const outcomes = await failuresOf(way, 'close')
+    for (const { result } of outcomes.slice(0, 2)) failsTwice(result, /connection that ended/)
+  })
+}
 
 const alone: Exchange = async (_, __, bytes) => [bytes]
 const connect = (options: Partial<Parameters<typeof Group.connect>[0]> = {}) =>

@@ -1,16 +1,12 @@
-// One direction-pair of messages between this rank and another, over a Gloo connection. Gloo offers one-sided writes into memory that the other side
-// registered; on these a channel keeps kSlots messages in flight each way, takes them in order, and hands back credits for those it has taken.
+// Messages between this rank and another, both ways, in order, with kSlots in flight at most each way. socket_channel.h goes over a connection,
+// shared_channel.h through memory that both ranks map.
 #pragma once
 
-#include <cstdlib>
-#include <deque>
+#include <cstdint>
 #include <exception>
-#include <memory>
 #include <string>
 
 #include "comm/communicator.h"
-#include "gloo/transport/buffer.h"
-#include "gloo/transport/pair.h"
 
 namespace aurora::comm {
 
@@ -41,60 +37,36 @@ struct alignas(64) Header {
 };
 static_assert(sizeof(Header) == 64);
 
+/// For errors.
+std::string describe(const Header& header);
+
 class Channel {
  public:
   static constexpr size_t kChunk = size_t{128} << 10;  // the most bytes in a message
   static constexpr uint64_t kSlots = 8;
 
-  /// Before the pair is connected. `peer` is what errors call the other rank; `low`: this rank comes before it in the group.
-  Channel(gloo::transport::Pair& pair, std::string peer, bool low, std::chrono::milliseconds timeout);
+  virtual ~Channel() = default;
 
   /// Waits until the other side has room for a message. `data` must stay as it is until finish. Both throw Failure, as all below.
-  void send(Header header, const void* data, size_t bytes);
+  virtual void send(Header header, const void* data, size_t bytes) = 0;
   /// Whether `send` would not wait.
-  bool hasRoom() const { return sent_ - credited_ < kSlots; }
+  virtual bool hasRoom() const = 0;
   /// Waits until all that was sent has left.
-  void finish();
+  virtual void finish() = 0;
 
   /// Waits for the next message, which must be `expected`, and shows its bytes, valid until `release`.
-  const void* receive(Header expected);
-  void release();
+  virtual const void* receive(Header expected) = 0;
+  virtual void release() = 0;
 
-  const std::string& peer() const { return peer_; }
+ protected:
+  Channel(std::string peer, std::chrono::milliseconds timeout) : peer_(std::move(peer)), timeout_(timeout) {}
 
- private:
-  using Buffer = std::unique_ptr<gloo::transport::Buffer>;
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-  };
-  using Memory = std::unique_ptr<std::byte, Free>;
+  [[noreturn]] void nothingCame(const char* expected) const;
+  [[noreturn]] void hasEnded(const char* expected, const std::string& found) const;
+  void check(const Header& expected, const Header& found) const;
 
-  static constexpr size_t kSlotBytes = kChunk + sizeof(Header);  // a message ends where its slot does
-  static constexpr size_t kCopied = size_t{16} << 10;            // up to this size it is copied beside its header: one write instead of two
-  static constexpr size_t kCopiedBytes = kCopied + sizeof(Header);
-  static constexpr uint64_t kCreditsAtOnce = 2;
-
-  static Memory allocate(size_t bytes);
-  template <class Action>
-  void guarded(const char* expected, Action action);
-  [[noreturn]] void fail(const char* expected, const std::exception& error) const;
-  Header lookAt(const std::byte* end) const;
-
-  gloo::transport::Pair& pair_;
-  const std::string peer_;
+  const std::string peer_;  // what errors call the other rank
   const std::chrono::milliseconds timeout_;
-  const int peersInbox_;
-
-  const Memory inbox_ = allocate(kSlots * kSlotBytes);
-  const Memory outbox_ = allocate(kSlots * (sizeof(Header) + kCopied));
-  std::byte credit_[2] = {};  // arrives, leaves
-  const Buffer arriving_, leaving_, creditArriving_, creditLeaving_;
-
-  // Used by one thread at a time, the sending one and the receiving one.
-  uint64_t sent_ = 0, credited_ = 0;
-  uint64_t headersLeaving_ = 0;
-  std::deque<Buffer> dataLeaving_;
-  uint64_t received_ = 0, creditsLeaving_ = 0;
 };
 
 }  // namespace aurora::comm

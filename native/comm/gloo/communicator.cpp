@@ -14,14 +14,13 @@
 namespace aurora::comm {
 namespace {
 
-constexpr int64_t kAhead = 2;  // chunks that are sent before the first is waited for; the channels' slots hold them (see runAllReduce)
-
-/// An address: for each rank of the group what it connects to, in order, with zeros for the rank itself.
+/// An address: where the rank's inboxes are, and for each rank of the group what it connects to, in order, with zeros for the rank itself.
 struct AddressHead {
   uint32_t version = GLOO_VERSION;
   uint32_t group = 0;
   uint32_t entryBytes = 0;
   uint32_t entries = 0;
+  Place inboxes;
 };
 
 /// FNV-1a of name and members: tells groups apart in messages.
@@ -54,14 +53,19 @@ std::shared_ptr<gloo::transport::Context> newContext(gloo::transport::Device& de
 }  // namespace
 
 GlooCommunicator::GlooCommunicator(CommunicatorOptions options)
-    : options_(std::move(options)), device_(networkDevice(options_.host)), context_(newContext(*device_, options_)), group_(digest(options_)) {
-  channels_.resize(static_cast<size_t>(options_.size));
+    : options_(std::move(options)),
+      device_(networkDevice(options_.host)),
+      context_(newContext(*device_, options_)),
+      group_(digest(options_)),
+      inboxes_(options_.host, inboxesBytes(options_.size)) {
+  sockets_.resize(static_cast<size_t>(options_.size));
+  shared_.resize(static_cast<size_t>(options_.size));
   senders_.resize(static_cast<size_t>(options_.size));
   try {
     for (int rank = 0; rank < options_.size; ++rank)
       if (rank != options_.rank)
-        channels_[static_cast<size_t>(rank)] =
-            std::make_unique<Channel>(*context_->createPair(rank), nameOf(rank), options_.rank < rank, options_.timeout);
+        sockets_[static_cast<size_t>(rank)] =
+            std::make_unique<SocketChannel>(*context_->createPair(rank), nameOf(rank), options_.rank < rank, options_.timeout);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
@@ -70,7 +74,7 @@ GlooCommunicator::GlooCommunicator(CommunicatorOptions options)
 }
 
 GlooCommunicator::~GlooCommunicator() {
-  // Ends the connections first: it wakes senders that wait, and nothing is written into the channels' memory afterwards.
+  // Ends the connections first: it wakes senders that wait, and nothing is written into the sockets' memory afterwards.
   fail({"an open group", "one that is closed"});
   senders_.clear();
 }
@@ -79,6 +83,7 @@ Bytes GlooCommunicator::address() const {
   AddressHead head;
   head.group = group_;
   head.entries = static_cast<uint32_t>(options_.size);
+  head.inboxes = inboxes_.place;
   std::vector<std::vector<char>> entries(static_cast<size_t>(options_.size));
   for (int rank = 0; rank < options_.size; ++rank)
     if (rank != options_.rank) {
@@ -101,6 +106,7 @@ void GlooCommunicator::connect(const std::vector<Bytes>& addresses) {
   const Bytes own = address();
   AddressHead expected;
   std::memcpy(&expected, own.data(), sizeof expected);
+  std::vector<Place> inboxes(addresses.size());
   for (int rank = 0; rank < options_.size; ++rank) {
     const Bytes& theirs = addresses[static_cast<size_t>(rank)];
     AddressHead head;
@@ -108,7 +114,9 @@ void GlooCommunicator::connect(const std::vector<Bytes>& addresses) {
     if (theirs.size() < sizeof head) refuse(expectedOf, std::to_string(theirs.size()) + " bytes");
     std::memcpy(&head, theirs.data(), sizeof head);
     if (head.version != expected.version) refuse(expectedOf, "one of Gloo version " + std::to_string(head.version) + ", here " + std::to_string(expected.version));
-    if (theirs.size() != own.size() || std::memcmp(&head, &expected, sizeof head) != 0) refuse(expectedOf, "one of another group");
+    const bool ours = head.group == expected.group && head.entries == expected.entries && head.entryBytes == expected.entryBytes;
+    if (theirs.size() != own.size() || !ours) refuse(expectedOf, "one of another group");
+    inboxes[static_cast<size_t>(rank)] = head.inboxes;
   }
 
   std::atomic<int> waitingFor{options_.rank};
@@ -130,7 +138,7 @@ void GlooCommunicator::connect(const std::vector<Bytes>& addresses) {
       const auto* letters = reinterpret_cast<const char*>(entry);
       context_->getPair(rank)->connect(std::vector<char>(letters, letters + expected.entryBytes));
     }
-    meet(header(Operation::connect, {}));
+    shareMemory(inboxes);
   } catch (const Failure& found) {
     failure = fail(found);
   } catch (const std::exception& error) {
@@ -145,225 +153,51 @@ void GlooCommunicator::connect(const std::vector<Bytes>& addresses) {
   if (failure) refuse(failure->expected, failure->found);
 }
 
-// --- operations -------------------------------------------------------------------------------------------------------
-
-template <class Body>
-void GlooCommunicator::enqueue(Stream& stream, const char* operation, Body body) {
-  std::string stack = std::exchange(stream.callerStack, {});
-  stream.then([self = shared_from_this(), &stream, operation, stack = std::move(stack), body = std::move(body)] {
-    std::lock_guard lock(self->running_);
-    std::optional<Failure> failure = self->failed();
-    try {
-      if (!failure) body();
-      if (!failure) failure = self->failed();  // of a sender, or an abort while the last data arrived
-    } catch (const Failure& found) {
-      failure = self->fail(found);
-    } catch (const std::exception& error) {
-      failure = self->fail({"to run", error.what()});
-    }
-    if (failure) stream.fail({code::kCommunication, operation, failure->expected, failure->found, stack});
-  });
-}
-
-Header GlooCommunicator::header(Operation operation, const View& x, uint64_t call) const {
-  Header header;
-  header.group = group_;
-  header.operation = operation;
-  header.dtype = static_cast<uint8_t>(x.dtype);
-  header.call = call;
-  header.total = x ? x.bytes() : 0;
-  return header;
-}
-
-Header GlooCommunicator::collective(Operation operation, const View& x) { return header(operation, x, ++calls_); }
-
-void GlooCommunicator::allReduce(Stream& stream, const View& x, Reduction reduction) {
-  enqueue(stream, "allReduce", [=, this] { runAllReduce(x, reduction); });
-}
-void GlooCommunicator::allGather(Stream& stream, const View& x, const View& y) {
-  enqueue(stream, "allGather", [=, this] { runAllGather(x, y); });
-}
-void GlooCommunicator::reduceScatter(Stream& stream, const View& x, const View& y, Reduction reduction) {
-  enqueue(stream, "reduceScatter", [=, this] { runReduceScatter(x, y, reduction); });
-}
-void GlooCommunicator::broadcast(Stream& stream, const View& x, int root) {
-  enqueue(stream, "broadcast", [=, this] { runBroadcast(x, root); });
-}
-void GlooCommunicator::send(Stream& stream, const View& x, int to) {
-  enqueue(stream, "send", [=, this] { runSend(x, to); });
-}
-void GlooCommunicator::receive(Stream& stream, const View& x, int from) {
-  enqueue(stream, "receive", [=, this] { runReceive(x, from); });
-}
-void GlooCommunicator::barrier(Stream& stream) {
-  enqueue(stream, "barrier", [this] {
-    finishSenders();
-    meet(collective(Operation::barrier, {}));
-  });
-}
-void GlooCommunicator::flush(Stream& stream) {
-  enqueue(stream, "flush", [this] { finishSenders(); });
-}
-
-GlooCommunicator::Range GlooCommunicator::Pieces::part(int rank, int64_t index) const {
-  const Range whole = piece(rank);
-  const int64_t start = std::min(index * chunk(), whole.count);
-  return {whole.start + start, std::min(chunk(), whole.count - start)};
-}
-
-int64_t GlooCommunicator::Pieces::chunks() const {
-  const int64_t longest = (size + ranks - 1) / ranks;
-  return (longest + chunk() - 1) / chunk();
-}
-
-template <class Action>
-void GlooCommunicator::forOthers(Action action) {
-  for (int step = 1; step < options_.size; ++step) action((options_.rank + step) % options_.size);
-}
-
-void GlooCommunicator::sendPart(const Pieces& pieces, const Header& header, int to, int of, int64_t chunk) {
-  const Range range = pieces.part(of, chunk);
-  if (range.count > 0) channel(to).send(header, pieces.at(range), pieces.bytes(range));
-}
-
-void GlooCommunicator::takePart(const Pieces& pieces, const Header& header, int of, int64_t chunk) {
-  const Range range = pieces.part(of, chunk);
-  if (range.count == 0) return;
-  Header expected = header;
-  expected.bytes = pieces.bytes(range);
-  std::memcpy(pieces.at(range), channel(of).receive(expected), pieces.bytes(range));
-  channel(of).release();
-}
-
-void GlooCommunicator::reducePart(const Pieces& pieces, const Header& header, Reduction reduction, DType dtype, int64_t chunk, std::byte* out) {
-  const Range range = pieces.part(options_.rank, chunk);
-  if (range.count == 0) return;
-  Header expected = header;
-  expected.bytes = pieces.bytes(range);
-  std::vector<const void*> parts(static_cast<size_t>(options_.size));
-  for (int rank = 0; rank < options_.size; ++rank)
-    parts[static_cast<size_t>(rank)] = rank == options_.rank ? pieces.at(range) : channel(rank).receive(expected);
-  reduce(dtype, reduction, parts.data(), options_.size, out, static_cast<size_t>(range.count));
-  forOthers([&](int rank) { channel(rank).release(); });
-}
-
-void GlooCommunicator::runAllReduce(const View& x, Reduction reduction) {
-  finishSenders();
-  Header header = collective(Operation::allReduce, x);
-  header.reduction = static_cast<uint8_t>(reduction);
-  const Pieces pieces{x.as<std::byte>(), byteSize(x.dtype), x.size(), options_.size};
-  const int64_t chunks = pieces.chunks();
-  const auto sendChunk = [&](int64_t chunk) {
-    if (chunk < chunks) forOthers([&](int rank) { sendPart(pieces, header, rank, rank, chunk); });
-  };
-  const auto takeSum = [&](int64_t chunk) { forOthers([&](int rank) { takePart(pieces, header, rank, chunk); }); };
-  // Two ranks' messages to each other come in one order: chunks kAhead before the sums. A rank waits for credit only when it is at least two steps
-  // ahead of the one that it waits for: 2 (3 kAhead − 1) / 2 + kCreditsAtOnce messages fit the slots. So no two ever wait for each other.
-  for (int64_t chunk = 0; chunk < kAhead; ++chunk) sendChunk(chunk);
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const Range own = pieces.part(options_.rank, chunk);
-    reducePart(pieces, header, reduction, x.dtype, chunk, pieces.at(own));
-    forOthers([&](int rank) { sendPart(pieces, header, rank, options_.rank, chunk); });
-    sendChunk(chunk + kAhead);
-    if (chunk + 1 >= kAhead) takeSum(chunk + 1 - kAhead);
-  }
-  for (int64_t chunk = std::max<int64_t>(0, chunks + 1 - kAhead); chunk < chunks; ++chunk) takeSum(chunk);
-  forOthers([&](int rank) { channel(rank).finish(); });
-}
-
-void GlooCommunicator::runReduceScatter(const View& x, const View& y, Reduction reduction) {
-  finishSenders();
-  Header header = collective(Operation::reduceScatter, x);
-  header.reduction = static_cast<uint8_t>(reduction);
-  const Pieces pieces{x.as<std::byte>(), byteSize(x.dtype), x.size(), options_.size};
-  const int64_t chunks = pieces.chunks();
-  const auto sendChunk = [&](int64_t chunk) {
-    if (chunk < chunks) forOthers([&](int rank) { sendPart(pieces, header, rank, rank, chunk); });
-  };
-  for (int64_t chunk = 0; chunk < kAhead; ++chunk) sendChunk(chunk);
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const size_t offset = static_cast<size_t>(pieces.part(options_.rank, chunk).start - pieces.piece(options_.rank).start) * pieces.elementBytes;
-    reducePart(pieces, header, reduction, x.dtype, chunk, y.as<std::byte>() + offset);
-    sendChunk(chunk + kAhead);
-  }
-  forOthers([&](int rank) { channel(rank).finish(); });
-}
-
-void GlooCommunicator::runAllGather(const View& x, const View& y) {
-  finishSenders();
-  const Header header = collective(Operation::allGather, y);
-  const Pieces pieces{y.as<std::byte>(), byteSize(y.dtype), y.size(), options_.size};
-  std::byte* const own = pieces.at(pieces.piece(options_.rank));
-  if (own != x.data && x.bytes() > 0) std::memcpy(own, x.data, x.bytes());
-  const int64_t chunks = pieces.chunks();
-  const auto sendChunk = [&](int64_t chunk) {
-    if (chunk < chunks) forOthers([&](int rank) { sendPart(pieces, header, rank, options_.rank, chunk); });
-  };
-  for (int64_t chunk = 0; chunk < kAhead; ++chunk) sendChunk(chunk);
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    forOthers([&](int rank) { takePart(pieces, header, rank, chunk); });
-    sendChunk(chunk + kAhead);
-  }
-  forOthers([&](int rank) { channel(rank).finish(); });
-}
-
-void GlooCommunicator::runBroadcast(const View& x, int root) {
-  finishSenders();
-  Header header = collective(Operation::broadcast, x);
-  header.root = static_cast<uint32_t>(root);
-  const Pieces whole{x.as<std::byte>(), byteSize(x.dtype), x.size(), 1};
-  for (int64_t chunk = 0; chunk < whole.chunks(); ++chunk) {
-    const Range range = whole.part(0, chunk);
-    header.bytes = whole.bytes(range);
-    if (root == options_.rank) {
-      forOthers([&](int rank) { channel(rank).send(header, whole.at(range), whole.bytes(range)); });
-    } else {
-      std::memcpy(whole.at(range), channel(root).receive(header), whole.bytes(range));
-      channel(root).release();
-    }
-  }
-  if (root == options_.rank) forOthers([&](int rank) { channel(rank).finish(); });
-}
-
-void GlooCommunicator::runSend(const View& x, int to) {
-  const Header header = this->header(Operation::send, x);
-  const Pieces whole{x.as<std::byte>(), byteSize(x.dtype), x.size(), 1};
-  int64_t chunk = 0;
-  const auto each = [&](auto more, auto action) {
-    for (; chunk < whole.chunks() && more(); ++chunk) {
-      const Range range = whole.part(0, chunk);
-      action(whole.at(range), whole.bytes(range));
-    }
-  };
-  if (sender(to).idle()) {
-    each([&] { return channel(to).hasRoom(); }, [&](const std::byte* data, size_t bytes) { channel(to).send(header, data, bytes); });
-    channel(to).finish();
-  }
-  each([] { return true; }, [&](const std::byte* data, size_t bytes) { sender(to).push(header, data, bytes); });
-}
-
-void GlooCommunicator::runReceive(const View& x, int from) {
-  Header header = this->header(Operation::send, x);
-  const Pieces whole{x.as<std::byte>(), byteSize(x.dtype), x.size(), 1};
-  for (int64_t chunk = 0; chunk < whole.chunks(); ++chunk) {
-    const Range range = whole.part(0, chunk);
-    header.bytes = whole.bytes(range);
-    std::memcpy(whole.at(range), channel(from).receive(header), whole.bytes(range));
-    channel(from).release();
-  }
-}
-
-/// Every rank tells every other that it is here.
-void GlooCommunicator::meet(Header header) {
-  forOthers([&](int rank) { channel(rank).send(header, nullptr, 0); });
+/// Every rank tells every other that it is here, and whether it can reach the other's inbox. Two that can, use these from now on.
+void GlooCommunicator::shareMemory(const std::vector<Place>& places) {
+  const size_t size = sockets_.size();
+  const auto bytesOf = inboxesBytes(options_.size);
+  const auto inboxAt = [](const Descriptor& file, int rank) { return Mapping(file.number(), static_cast<size_t>(rank) * sizeof(Inbox), sizeof(Inbox)); };
+  std::vector<Descriptor> processes(size);
+  std::vector<Mapping> here(size), there(size);
+  std::vector<uint8_t> reached(size);
   forOthers([&](int rank) {
-    channel(rank).receive(header);
+    const auto other = static_cast<size_t>(rank);
+    const Place& place = places[other];
+    if (!inboxes_.descriptor || place.machine != inboxes_.place.machine) return;
+    Neighbour neighbour(place, bytesOf);
+    if (!neighbour) return;
+    there[other] = inboxAt(neighbour.file, options_.rank);
+    here[other] = inboxAt(inboxes_.descriptor, rank);
+    processes[other] = std::move(neighbour.process);
+    reached[other] = here[other] && there[other];
+  });
+
+  Header header = this->header(Operation::connect, {});
+  header.bytes = 1;
+  std::vector<std::unique_ptr<SharedChannel>> shared(size);
+  forOthers([&](int rank) { channel(rank).send(header, &reached[static_cast<size_t>(rank)], 1); });
+  forOthers([&](int rank) {
+    const auto other = static_cast<size_t>(rank);
+    const bool both = *static_cast<const uint8_t*>(channel(rank).receive(header)) && reached[other];
     channel(rank).release();
+    if (both)
+      shared[other] = std::make_unique<SharedChannel>(std::move(here[other]), std::move(there[other]), std::move(processes[other]), nameOf(rank), options_.timeout);
   });
   forOthers([&](int rank) { channel(rank).finish(); });
+  inboxes_.descriptor.reset();
+  std::lock_guard lock(mutex_);
+  shared_ = std::move(shared);
+  if (failure_) throw *failure_;
 }
 
 // --- failures ---------------------------------------------------------------------------------------------------------
+
+Channel& GlooCommunicator::channel(int rank) {
+  const auto index = static_cast<size_t>(rank);
+  if (shared_[index]) return *shared_[index];
+  return *sockets_[index];
+}
 
 Sender& GlooCommunicator::sender(int rank) {
   auto& sender = senders_[static_cast<size_t>(rank)];
@@ -394,6 +228,8 @@ Failure GlooCommunicator::fail(const Failure& failure) {
     std::lock_guard lock(mutex_);
     if (!failure_) failure_ = failure;
     first = *failure_;
+    for (const auto& channel : shared_)
+      if (channel) channel->end();
   }
   endConnections(*context_);
   return first;

@@ -1,8 +1,9 @@
-// A group over Gloo's TCP connections, for CPU tensors.
+// A group over Gloo's TCP connections, for CPU tensors; between ranks on one machine through memory that they share (AURORA_SHARED_MEMORY=0: not).
 //
 // A reduction is direct: every rank sends each other rank that one's piece, sums its own piece in rank order, and sends the sum to all. That is
-// 2 (R − 1)/R of the buffer for R ranks, as a ring's, in two steps instead of 2 (R − 1). Pieces go in chunks, so that sending, receiving and summing
-// run beside each other; what arrives waits in the channels' own memory, 1 MiB for each other rank.
+// 2 (R − 1)/R of the buffer for R ranks, as a ring's, in two steps instead of 2 (R − 1). Where it costs no more bytes, or few, each rank sends all
+// instead, and sums all: one step. Pieces go in chunks, so that sending, receiving and summing run beside each other; what arrives waits in the
+// channels' own memory, 1 MiB for each other rank.
 #pragma once
 
 #include <condition_variable>
@@ -12,8 +13,9 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "comm/gloo/channel.h"
 #include "comm/gloo/sender.h"
+#include "comm/gloo/shared_channel.h"
+#include "comm/gloo/socket_channel.h"
 #include "gloo/transport/device.h"
 
 namespace aurora::comm {
@@ -59,6 +61,7 @@ class GlooCommunicator final : public Communicator, public std::enable_shared_fr
   Header collective(Operation operation, const View& x);
 
   void runAllReduce(const View& x, Reduction reduction);
+  void runDirectAllReduce(const View& x, const Header& header, Reduction reduction);
   void runAllGather(const View& x, const View& y);
   void runReduceScatter(const View& x, const View& y, Reduction reduction);
   void runBroadcast(const View& x, int root);
@@ -68,13 +71,16 @@ class GlooCommunicator final : public Communicator, public std::enable_shared_fr
 
   void sendPart(const Pieces& pieces, const Header& header, int to, int of, int64_t chunk);
   void takePart(const Pieces& pieces, const Header& header, int of, int64_t chunk);
-  /// out = the reduction of what all ranks have for this rank's chunk.
-  void reducePart(const Pieces& pieces, const Header& header, Reduction reduction, DType dtype, int64_t chunk, std::byte* out);
+  /// out = the reduction of what all ranks have of `range`, of which the others sent theirs.
+  void reduceRange(const Pieces& pieces, const Header& header, Reduction reduction, DType dtype, const Range& range, std::byte* out);
   /// Calls for every other rank, beginning with the next one, so that not all speak to the same one first.
   template <class Action>
-  void forOthers(Action action);
+  void forOthers(Action action) {
+    for (int step = 1; step < options_.size; ++step) action((options_.rank + step) % options_.size);
+  }
 
-  Channel& channel(int rank) { return *channels_[static_cast<size_t>(rank)]; }
+  void shareMemory(const std::vector<Place>& places);
+  Channel& channel(int rank);
   Sender& sender(int rank);
   void finishSenders();
   std::string nameOf(int rank) const;
@@ -86,7 +92,10 @@ class GlooCommunicator final : public Communicator, public std::enable_shared_fr
   const std::shared_ptr<gloo::transport::Device> device_;
   const std::shared_ptr<gloo::transport::Context> context_;
   uint32_t group_ = 0;
-  std::vector<std::unique_ptr<Channel>> channels_;  // by rank; none for this one
+  SharedFile inboxes_;
+  // By rank; none for this one.
+  std::vector<std::unique_ptr<SocketChannel>> sockets_;
+  std::vector<std::unique_ptr<SharedChannel>> shared_;  // those on this machine
   std::vector<std::unique_ptr<Sender>> senders_;
 
   std::mutex running_;  // one operation at a time
