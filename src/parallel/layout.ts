@@ -13,6 +13,8 @@ export interface ParallelLayout {
   chunks: number
   /** Between the tensor-parallel products, activations are split by rows over the tensor group. */
   sequenceParallel: boolean
+  /** Chunks of rows in which tensor-parallel products are exchanged, one while the next is computed; for devices that do both at once. */
+  tensorChunks: number
   /** ZeRO-1: moments and master weights are divided over the data group. */
   zero: boolean
 }
@@ -34,6 +36,7 @@ export const singleLayout: ParallelLayout = {
   data: 1,
   chunks: 1,
   sequenceParallel: false,
+  tensorChunks: 1,
   zero: false,
 }
 

@@ -120,7 +120,7 @@ export class ModelPart {
   private constructor(config: GPTBigCodeConfig, options: PartOptions) {
     const { job } = options
     const { groups } = job
-    checkHeads(config, groups.layout)
+    checkTensor(config, groups.layout)
     this.config = config
     this.job = job
     this.layout = groups.layout
@@ -129,7 +129,7 @@ export class ModelPart {
     this.seed = options.seed ?? 0
     this.checkpointing = options.checkpointing ?? false
     this.#dropout = options.dropout ?? 0
-    this.tensor = new TensorParallel(groups.tensor, this.layout.sequenceParallel)
+    this.tensor = new TensorParallel(groups.tensor, this.layout)
     const { pipeline } = coordinatesOf(this.layout, groups.rank)
     const spans = stageSpans(stageLayers(config.nLayer, groups.layout.pipeline * groups.layout.chunks, options.layersPerStage))
     const mine = Array.from({ length: this.layout.chunks }, (_, chunk) => chunk * this.layout.pipeline + pipeline)
@@ -282,14 +282,21 @@ export class ModelPart {
   }
 }
 
-function checkHeads({ nHead }: GPTBigCodeConfig, { tensor }: ParallelLayout): void {
-  if (nHead % tensor === 0) return
-  throw new AuroraError({
-    code: 'ERR_LAYOUT',
-    message: 'the query heads cannot be shared out',
-    expected: `a tensor-parallel size that divides the ${nHead} heads`,
-    found: String(tensor),
-  })
+function checkTensor({ nHead }: GPTBigCodeConfig, { tensor, tensorChunks }: ParallelLayout): void {
+  if (nHead % tensor !== 0)
+    throw new AuroraError({
+      code: 'ERR_LAYOUT',
+      message: 'the query heads cannot be shared out',
+      expected: `a tensor-parallel size that divides the ${nHead} heads`,
+      found: String(tensor),
+    })
+  if (!Number.isInteger(tensorChunks) || tensorChunks < 1)
+    throw new AuroraError({
+      code: 'ERR_LAYOUT',
+      message: 'tensor-parallel products cannot be exchanged in so many chunks',
+      expected: 'tensorChunks to be a whole number from 1 on',
+      found: String(tensorChunks),
+    })
 }
 
 function stageSpans(layersPerStage: readonly number[]): StageSpan[] {

@@ -19,6 +19,8 @@ const variants: Record<
   'dropout without sequence parallelism, over data': { layout: { tensor: 2, data: 2 }, dropout: 'config' },
   'activation checkpointing': { layout: mixed, dropout: 'config', checkpointing: true },
   'one key and value head for each query head': { layout: mixed, multiQuery: false },
+  'tensor-parallel products exchanged in chunks': { layout: { tensor: 2, tensorChunks: 5 }, dropout: 'config' },
+  'chunks of rows that are split over the ranks': { layout: { ...mixed, tensorChunks: 4 }, checkpointing: true },
   'stages of 3 and 5 layers': { layout: { pipeline: 2 }, layersPerStage: [3, 5] },
   'frozen layers, whose neighbours keep their state when shards move': {
     layout: { pipeline: 2, data: 2, zero: true },

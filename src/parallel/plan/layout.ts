@@ -4,7 +4,7 @@ import { type GPTBigCodeConfig, innerWidth, matrixWeights } from '../../models/i
 import { type ParallelLayout, singleLayout, worldSize } from '../layout.ts'
 import { checkSchedule, stageLayers } from '../schedule.ts'
 
-export interface Layout extends ParallelLayout {
+export interface Layout extends Omit<ParallelLayout, 'tensorChunks'> {
   /** Blocks store their inputs only, and are computed once more in the backward pass. */
   checkpointing: boolean
   /** Sequences a micro-batch. */

@@ -20,7 +20,7 @@ export async function joinJob(recipe: CheckedRecipe, signal: AbortSignal | undef
 }
 
 /** The recipe's layout on so many processes. */
-export function layoutFor({ parallel }: Pick<CheckedRecipe, 'parallel'>, processes: number): ParallelLayout {
+export function layoutFor({ parallel, model }: Pick<CheckedRecipe, 'parallel' | 'model'>, processes: number): ParallelLayout {
   const { tensor, pipeline, chunks } = parallel
   if (parallel.data === undefined && processes > 1 && processes % (tensor * pipeline) !== 0) {
     throw new AuroraError({
@@ -31,6 +31,7 @@ export function layoutFor({ parallel }: Pick<CheckedRecipe, 'parallel'>, process
     })
   }
   const data = parallel.data ?? Math.max(1, Math.floor(processes / (tensor * pipeline)))
-  const { sequenceParallel = tensor > 1, zero = data > 1 } = parallel
-  return { tensor, pipeline, data, chunks, sequenceParallel, zero }
+  // A CPU's arithmetic and its communication share the processors.
+  const { sequenceParallel = tensor > 1, zero = data > 1, tensorChunks = model.device === 'cpu' ? 1 : 4 } = parallel
+  return { tensor, pipeline, data, chunks, sequenceParallel, tensorChunks, zero }
 }

@@ -207,6 +207,8 @@ const parallel = z.strictObject({
   chunks: count.default(1),
   /** Splits activations by rows over the tensor-parallel ranks, too; default: where there are several. */
   sequenceParallel: z.boolean().optional(),
+  /** Chunks of rows in which tensor-parallel products are exchanged, one while the next is computed; default: 1 on a CPU, 4 on GPUs. */
+  tensorChunks: count.optional(),
   /** ZeRO-1, which shares the optimizer's state out over the data-parallel ranks; default: where there are several. */
   zero: z.boolean().optional(),
   /** Layers of each of the pipeline·chunks stages; default: as even as they can be. */
