@@ -1,5 +1,5 @@
 // The Communicator interface: what a group of processes does together. Each process holds one Communicator of the group, and its place in the group
-// is its rank there. Implementations: native/comm/single.h (a group of one), native/comm/gloo (CPU, sockets), native/hip/comm (GPU, RCCL or NCCL).
+// is its rank there. Implementations: native/comm/single.h (a group of one), native/comm/gloo (CPU), native/hip/comm (GPU, RCCL or NCCL).
 //
 // Rules for all operations
 // - Every rank of the group calls the same collectives in the same order, with equal dtypes, sizes, reductions and roots. Gloo's messages carry all of

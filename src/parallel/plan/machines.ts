@@ -153,9 +153,9 @@ export interface MeasuredCpu {
   memory: number
 }
 
-/** This machine with `ranks` processes, which share its cores and memory; they talk through the loopback interface. */
+/** This machine with `ranks` processes, which share its cores and memory, and talk through it (measured: 5.2 GB/s each of two, 6 µs). */
 export function cpuMachine(measured: MeasuredCpu, ranks: number): Machine {
-  const loopback = { bandwidth: 2e9, latency: 50e-6 }
+  const link = { bandwidth: 5e9, latency: 6e-6 }
   return checkMachine(
     {
       name: 'cpu',
@@ -164,8 +164,8 @@ export function cpuMachine(measured: MeasuredCpu, ranks: number): Machine {
       peak: { bf16: measured.peak.bf16 / ranks, f32: measured.peak.f32 / ranks },
       memoryBandwidth: measured.memoryBandwidth / ranks,
       devicesPerNode: ranks,
-      links: ranks > 1 ? [{ devices: ranks, ...loopback }] : [],
-      network: { bandwidth: ranks * loopback.bandwidth, latency: loopback.latency },
+      links: ranks > 1 ? [{ devices: ranks, ...link }] : [],
+      network: { bandwidth: ranks * link.bandwidth, latency: link.latency },
       shares: { ...fittedShares['aurora-m'], gemmHalf: 64, attention: 0.4, memory: 0.9, link: 1, usable: 0.9 },
     },
     'this machine',
