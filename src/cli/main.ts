@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The `aurora` command. Exit codes: 0 done; 1 the work failed (an error with its hint is on stderr); 2 the command line was
- * wrong; 130 interrupted, after what was begun had been brought to a safe end.
+ * wrong; 3 another rank of a parallel job failed; 130 interrupted, after what was begun had been brought to a safe end.
  */
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,7 @@ import { AuroraError } from '../errors.ts'
 import { RankFailure, worldFromEnvironment } from '../parallel/index.ts'
 import { version } from '../version.ts'
 import { separate } from './launch/command.ts'
+import { otherRankFailed } from './launch/job.ts'
 import { addDoctor } from './verbs/doctor.ts'
 import { addEval } from './verbs/eval.ts'
 import { addExport } from './verbs/export.ts'
@@ -54,7 +55,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       return 130
     }
     if (!isToldElsewhere(error)) console.error(describe(error, Boolean(aurora.opts().debug)))
-    return 1
+    return error instanceof RankFailure && error.rank !== worldFromEnvironment()?.rank ? otherRankFailed : 1
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
@@ -86,6 +87,18 @@ function isEntry(): boolean {
   return started !== undefined && realpathSync(started) === realpathSync(fileURLToPath(import.meta.url))
 }
 
+/** When nobody reads what this process prints, as after `| head`, what it does comes to a safe end. */
+function endWithoutReader(): void {
+  let closed = false
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      if (!closed) process.emit('SIGTERM')
+      closed = true
+    })
+}
+
 if (isEntry()) {
+  endWithoutReader()
   process.exitCode = await main(process.argv.slice(2))
 }

@@ -54,4 +54,9 @@ test('doctor prints the device, also as JSON', async () => {
   assert.ok(findings.some(({ what, found }) => what === 'aurora-m' && found === version))
 })
 
+test('nobody reads what is printed', async () => {
+  const { err } = await aurora(['plan', '--calibration'], { started: child => child.stdout!.destroy() })
+  assert.is(err, '')
+})
+
 test.run()

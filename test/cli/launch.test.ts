@@ -158,6 +158,13 @@ test('a rank that is killed gives 128 and the number of the signal', async () =>
   assert.match(err, /rank 1 was ended by SIGKILL/)
 })
 
+test('the rank that is named did not end because of another', async () => {
+  const program = `const { RANK } = process.env; setTimeout(() => process.exit(RANK === '1' ? 6 : 3), RANK === '1' ? 400 : 0)`
+  const { code, err } = await aurora(['launch', '--nproc', '3', ...node(program)])
+  assert.is(code, 6)
+  assert.match(err.trim().split('\n').at(-1)!, /rank 1 ended with code 6/)
+})
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   test(`${signal} is passed on once, and all end by themselves`, async () => {
     const program = `

@@ -139,7 +139,8 @@ test('a frozen rank is named by the other, and killed', async () => {
     process.kill(ranks.get(frozen)!, 'SIGSTOP')
   }
   const ended = await aurora(launch(recipe), { started: launcher => void freeze(launcher) })
-  assert.is(ended.code, 1, ended.err)
+  assert.is(ended.code, 137, ended.err)
+  assert.match(ended.err.trim().split('\n').at(-1)!, new RegExp(`rank ${frozen} did not end, and was killed`))
   assert.match(ended.err, new RegExp(`\\[${1 - frozen}\\] error rank ${frozen} of 2 .* has been silent for 4 s during step`))
   assert.match(ended.err, /1 of the ranks have not ended, and are killed/)
   assert.is(ranks.size, 2)

@@ -6,8 +6,11 @@ import type { Program } from './command.ts'
 import type { Keeper } from './keeper.ts'
 import type { JobOutput } from './output.ts'
 
+/** The exit code of a rank that ends because another one failed. */
+export const otherRankFailed = 3
+
 export interface Outcome {
-  /** Of the first rank that failed, by a signal rather than by itself; 0 when none did. */
+  /** Of the rank that is most likely the cause, the first of these; 0 when none failed. */
   code: number
   /** That rank and how it ended, for people. */
   failure?: string
@@ -32,6 +35,8 @@ export class LocalJob {
   readonly #setting: JobSetting
   readonly #alive = new Map<number, ChildProcess>()
   #outcome: Outcome = { code: 0 }
+  /** Of the outcome: see #failed. */
+  #blame = 0
   #interrupted = false
   /** This launcher has killed ranks itself. */
   #killed = false
@@ -90,11 +95,14 @@ export class LocalJob {
   }
 
   #failed(rank: number, code: number | null, signal: NodeJS.Signals | null): void {
-    // A rank that is killed takes the others with it, and the news of their ends come in any order: it is the one to name.
-    const cause = signal !== null && !this.#killed && !this.#interrupted && !this.#outcome.signal
-    if (this.#outcome.code !== 0 && !cause) return
+    // A rank that fails takes the others with it, and the news of their ends come in any order. The one to name was killed by somebody else, or
+    // at least failed by itself, or at least did not end when another was said to have failed.
+    const killed = this.#killed && signal !== null
+    const blame = this.#interrupted ? 1 : code === otherRankFailed ? 2 : killed ? 3 : signal === null ? 4 : 5
+    if (blame <= this.#blame) return
+    this.#blame = blame
     const earlier = this.#outcome.code !== 0
-    const how = signal ? `was ended by ${signal}` : `ended with code ${code}`
+    const how = killed ? 'did not end, and was killed' : signal ? `was ended by ${signal}` : `ended with code ${code}`
     this.#outcome = {
       code: code ?? 128 + (signalNumbers[signal!] ?? 0),
       failure: `rank ${rank} ${how}`,
