@@ -9,6 +9,7 @@ import { type Device, device as deviceOf } from '../../src/tensor/index.ts'
 import { describeMachine } from '../harness/machine.ts'
 import { type Absent, Peer, torchPeer } from '../harness/peers.ts'
 import { showRows } from '../harness/report.ts'
+import { measureExchanges } from './exchange.ts'
 import { measureKernels } from './kernels.ts'
 import { type Bench, measureRates, type Rates } from './measure.ts'
 import { type Stated, statedPeaks } from './stated.ts'
@@ -44,7 +45,7 @@ const bench: Bench = {
   note: text => console.log(colours.yellow(`  ${text}`)),
 }
 try {
-  const rows = [...(await measureKernels(bench)), ...(await measureStep(bench))]
+  const rows = [...(await measureKernels(bench)), ...(await measureExchanges(bench)), ...(await measureStep(bench))]
   console.log(showRows(rows))
   mkdirSync(out, { recursive: true })
   const date = new Date().toISOString()

@@ -42,7 +42,7 @@ export interface GroupOptions {
  * Wrong arguments throw at once. What fails later (a member that died, waits longer than the timeout, members at different
  * operations) rejects `synchronize` and `barrier` with ERR_COMMUNICATION, and every later operation of the group fails with it.
  *
- * A group of one moves nothing: its collectives are the identity, on the device's current stream.
+ * A group of one and kind 'single' moves nothing: its collectives are the identity, on the device's current stream.
  */
 export class Group {
   readonly name: string
@@ -53,16 +53,18 @@ export class Group {
   readonly size: number
   readonly device: Device
   readonly #id: CommunicatorId
+  readonly #kind: CommunicatorKind
   /** Made when work first runs beside the current stream. */
   #stream: Stream | undefined
 
-  private constructor(options: GroupOptions, rank: number, id: CommunicatorId) {
+  private constructor(options: GroupOptions, rank: number, id: CommunicatorId, kind: CommunicatorKind) {
     this.name = options.name
     this.ranks = [...options.ranks]
     this.rank = rank
     this.size = options.ranks.length
     this.device = options.device
     this.#id = id
+    this.#kind = kind
   }
 
   /** Every member calls this; resolves when all are connected. Rejects with ERR_COMMUNICATION, or ERR_DEVICE when a library is missing. */
@@ -72,11 +74,11 @@ export class Group {
     const kind = options.kind ?? (ranks.length === 1 ? 'single' : device.name === 'cpu' ? 'gloo' : 'nccl')
     const host = kind === 'gloo' ? await addressOf(options.host) : ''
     const { id, address } = native.beginCommunicator(device.id, kind, rank, ranks.length, host, options.timeoutMs, name, ranks)
-    if (ranks.length === 1 && kind === 'single') return new Group(options, rank, id)
+    if (kind === 'single') return new Group(options, rank, id, kind)
     try {
       const addresses = await options.exchange(`group ${name} of ranks ${ranks.join(', ')}`, ranks, new Uint8Array(address))
       await native.connectCommunicator(id, addresses)
-      return new Group(options, rank, id)
+      return new Group(options, rank, id, kind)
     } catch (error) {
       native.closeCommunicator(id)
       throw error
@@ -121,7 +123,7 @@ export class Group {
    * `wait()` puts the current stream behind it, its tensors must not be written by other work.
    */
   beside(fn: () => void): Pending {
-    if (this.size === 1) {
+    if (this.#kind === 'single') {
       fn()
       return { wait: () => {} }
     }
