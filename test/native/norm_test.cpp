@@ -55,7 +55,9 @@ void testForward(DType type, int64_t rows, int64_t width, bool withResidual) {
         const double meanTolerance = 5e-6 * std::sqrt(std::max(1.0, static_cast<double>(width) / 500));
         for (int64_t n = 0; n < rows; ++n) {
           const Statistics s(h, n, width);
-          check(near(out[1], n, s.mean, meanTolerance) && near(out[2], n, s.rstd, 1e-5, s.rstd), what + " statistics " + name(type));
+          // The nearer numbers around 17 are to each other, the more of their difference is their f32 rounding.
+          const double rstdTolerance = 1e-5 + 2e-6 * s.rstd;
+          check(near(out[1], n, s.mean, meanTolerance) && near(out[2], n, s.rstd, rstdTolerance, s.rstd), what + " statistics " + name(type));
           for (int64_t j = 0; j < width; ++j) {
             const double expected = (h[n * width + j] - s.mean) * s.rstd * gamma[j] + beta[j];
             if (!near(out[0], n * width + j, expected, 1e-5, 1 + s.rstd + std::fabs(gamma[j])))
