@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "cpu/spin.h"
+#include "core/spin.h"
 
 namespace aurora::cpu {
 

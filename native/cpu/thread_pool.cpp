@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/spin.h"
 #include "cpu/limits.h"
-#include "cpu/spin.h"
 
 namespace aurora::cpu {
 namespace {

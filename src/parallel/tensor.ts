@@ -145,8 +145,8 @@ export class TensorParallel implements OverlappedExchange {
     return emptyLike(own, [own.shape[0]! * this.group.size, own.shape[1]!])
   }
 
-  /** Beside what is enqueued next, if there is anything. */
-  #exchange(run: () => void, beside = this.chunks > 1): Pending {
+  /** Beside what is enqueued next, where there is something: the next chunk, or what the caller knows of. */
+  #exchange(run: () => void, beside = false): Pending {
     if (beside || this.chunks > 1) return this.group.beside(run)
     run()
     return { wait: () => {} }

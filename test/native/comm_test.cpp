@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -131,6 +132,14 @@ class World {
   std::vector<std::shared_ptr<GlooCommunicator>> communicators;
   std::vector<std::unique_ptr<CpuStream>> streams;
 };
+
+/// Whether ranks of this process have inboxes in each other's memory.
+bool sharesMemory() {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);)
+    if (line.find("aurora-inboxes") != std::string::npos) return true;
+  return false;
+}
 
 float bf16ToFloat(uint16_t x) {
   const uint32_t bits = static_cast<uint32_t>(x) << 16;
@@ -486,6 +495,7 @@ int main() {
     setenv("AURORA_SHARED_MEMORY", sharedMemory, 1);
     for (int ranks = 2; ranks <= 5; ++ranks) {
       World world(ranks);
+      check(sharesMemory() == (*sharedMemory == '1'), "memory is shared unless that is turned off");
       const int64_t chunk = static_cast<int64_t>(comm::Channel::kChunk);
       for (int64_t size : {int64_t{0}, int64_t{1}, int64_t{7}, int64_t{64}, static_cast<int64_t>(engine() % 5000), chunk / 4 - 1, chunk / 4 * ranks + 3,
                            static_cast<int64_t>(engine() % 500000)})

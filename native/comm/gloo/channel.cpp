@@ -3,12 +3,7 @@
 #include "core/dtype.h"
 
 namespace aurora::comm {
-
-std::string words(const std::exception& error) {
-  const std::string text = error.what();
-  const size_t end = text.empty() || text[0] != '[' ? std::string::npos : text.find("] ");
-  return end == std::string::npos ? text : text.substr(end + 2);
-}
+namespace {
 
 std::string describe(const Header& header) {
   static constexpr const char* names[] = {"connect", "allReduce", "allGather", "reduceScatter", "broadcast", "send", "barrier"};
@@ -20,6 +15,14 @@ std::string describe(const Header& header) {
   if (header.total > 0) text += " of " + std::to_string(header.total) + " bytes of " + name(static_cast<DType>(header.dtype));
   if (header.call > 0) text += ", collective " + std::to_string(header.call) + " of its group";
   return text;
+}
+
+}  // namespace
+
+std::string words(const std::exception& error) {
+  const std::string text = error.what();
+  const size_t end = text.empty() || text[0] != '[' ? std::string::npos : text.find("] ");
+  return end == std::string::npos ? text : text.substr(end + 2);
 }
 
 void Channel::nothingCame(const char* expected) const {

@@ -37,9 +37,6 @@ struct alignas(64) Header {
 };
 static_assert(sizeof(Header) == 64);
 
-/// For errors.
-std::string describe(const Header& header);
-
 class Channel {
  public:
   static constexpr size_t kChunk = size_t{128} << 10;  // the most bytes in a message

@@ -9,7 +9,7 @@
 #include <climits>
 #include <cstring>
 
-#include "cpu/spin.h"
+#include "core/spin.h"
 
 namespace aurora::comm {
 namespace {
@@ -47,7 +47,7 @@ SharedChannel::SharedChannel(Mapping here, Mapping there, Descriptor otherProces
 /// Waits for what the other side's next steps on `count` make true. Counts naps instead of looking at a clock: while all are stopped, no time passes.
 template <class Ready>
 void SharedChannel::await(Inbox::Count& count, const char* expected, Ready ready) {
-  if (cpu::spinUntil(ready)) return;
+  if (spinUntil(ready)) return;
   for (long waited = 0;; waited += kNap) {
     const uint32_t seen = now(count);
     count.sleeping.store(1);

@@ -37,7 +37,7 @@ export function addLaunch(aurora: Command, signal: AbortSignal): void {
     .option('--threads <n>', 'threads of each process (default: cores / nproc)', positive)
     .addHelpText(
       'after',
-      '\nCtrl-C is passed on to all; a second one kills them. The exit code is that of the process that failed first.\n\nExamples:\n  $ aurora launch --nproc 4 run recipe.yaml\n  $ aurora launch --nproc 4 --restarts 3 run recipe.yaml --output /tmp/trial\n  $ aurora launch --nproc 2 -- node train.mjs\n  $ aurora launch --nproc 8 --nodes 2 --node 1 --master host0 --port 29500 run recipe.yaml',
+      '\nCtrl-C is passed on to all; a second one kills them. The exit code is that of the process that failed; 3 is that of one\nwhich ends because another has.\n\nExamples:\n  $ aurora launch --nproc 4 run recipe.yaml\n  $ aurora launch --nproc 4 --restarts 3 run recipe.yaml --output runs/trial\n  $ aurora launch --nproc 2 -- node train.mjs\n  $ aurora launch --nproc 8 --nodes 2 --node 1 --master host0 --port 29500 run recipe.yaml',
     )
     .action(async (words: string[], flags: LaunchFlags, verb: Command) => {
       const mistake = mistakeIn(flags)

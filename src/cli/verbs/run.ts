@@ -31,7 +31,7 @@ export function addRun(aurora: Command, signal: AbortSignal): void {
     .option('--output <folder>', "write here instead of the recipe's output folder")
     .addHelpText(
       'after',
-      '\nCtrl-C ends the run after a checkpoint; --resume goes on from it to the same result, bit for bit.\n\nExamples:\n  $ aurora run recipe.yaml\n  $ aurora run recipe.yaml --resume\n  $ aurora run recipe.yaml --max-steps 5 --output /tmp/trial',
+      '\nCtrl-C ends the run after a checkpoint; --resume goes on from it to the same result, bit for bit.\n\nExamples:\n  $ aurora run recipe.yaml\n  $ aurora run recipe.yaml --resume\n  $ aurora run recipe.yaml --max-steps 5 --output runs/trial',
     )
     .action(async (path: string, flags: RunFlags) => {
       const loaded = await loadRecipe(path)

@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-namespace aurora::cpu {
+namespace aurora {
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -26,4 +26,4 @@ bool spinUntil(Ready ready) {
   return ready();
 }
 
-}  // namespace aurora::cpu
+}  // namespace aurora
